@@ -1,0 +1,16 @@
+//! The vocabulary every room of Tidegate speaks: messages, plans, services, meters, problems and the traits
+//! that connect the rooms. No I/O happens here, and nothing of ours is used from here.
+
+pub mod balance;
+pub mod clock;
+pub mod exchange;
+pub mod head;
+pub mod limits;
+pub mod meters;
+pub mod name;
+pub mod outcome;
+pub mod path;
+pub mod plan;
+pub mod policy;
+pub mod router;
+pub mod service;

@@ -1,0 +1,33 @@
+//! Every bound that is not a setting, with its reason. What an operator may need to change is in the
+//! configuration instead; `HeadLimits` carries those values to the codecs.
+
+/// Limits on a message head, from the listener's `limits` (requests) or fixed (responses).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeadLimits {
+    /// Longest start line, and longest field line, in bytes without CRLF. 8 KiB as nginx and Apache have it.
+    pub line_bytes_max: usize,
+    /// Longest whole head in bytes.
+    pub head_bytes_max: usize,
+    /// Most field lines.
+    pub fields_max: usize,
+}
+
+impl HeadLimits {
+    /// What a listener has by default.
+    pub const REQUEST: HeadLimits =
+        HeadLimits { line_bytes_max: 8 << 10, head_bytes_max: 32 << 10, fields_max: 100 };
+    /// What a backend may answer with: more generous, as it is ours. Fits one large buffer.
+    pub const RESPONSE: HeadLimits =
+        HeadLimits { line_bytes_max: 32 << 10, head_bytes_max: 48 << 10, fields_max: 200 };
+}
+
+/// Chunk extensions of one body, in all. They carry nothing anyone uses; a flood of them is an attack.
+pub const CHUNK_EXTENSION_BYTES_MAX: usize = 256;
+/// The whole trailer section of one body.
+pub const TRAILER_BYTES_MAX: usize = 8 << 10;
+/// Trailer fields of one body.
+pub const TRAILER_FIELDS_MAX: usize = 32;
+/// Interim (1xx) responses before one final response. Two or three are normal; a flood is an attack.
+pub const INTERIM_RESPONSES_MAX: usize = 16;
+/// Unread request body that is read and thrown away to keep the connection; more closes it.
+pub const UNREAD_BODY_BYTES_MAX: usize = 64 << 10;

@@ -1,0 +1,1 @@
+//! Cells the flow writes and telemetry reads.

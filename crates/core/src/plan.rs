@@ -1,0 +1,1 @@
+//! A route as the flow runs it.

@@ -1,0 +1,1 @@
+//! The trait of the policy family.

@@ -1,0 +1,1 @@
+//! Finds the route for a request: the most specific one whose conditions all hold.
