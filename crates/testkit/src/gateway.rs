@@ -1,0 +1,240 @@
+//! The gateway under test as a real process. Fails the test on a warning, an error or a panic in its output
+//! that the test did not announce.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+
+use crate::connection::Connection;
+use crate::message::Message;
+use crate::ports;
+use crate::process::Process;
+
+/// How to start a gateway; what a test does not say is usual.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    bin: PathBuf,
+    workers: usize,
+    limits: String,
+}
+
+impl Setup {
+    /// The binary: `env!("CARGO_BIN_EXE_tidegate")` of the calling test.
+    pub fn new(bin: &str) -> Setup {
+        Setup { bin: bin.into(), workers: 2, limits: "{}".into() }
+    }
+
+    /// Data-plane threads; 2 unless said.
+    pub fn workers(mut self, workers: usize) -> Setup {
+        self.workers = workers;
+        self
+    }
+
+    /// The listener's `limits`, such as `{ head_time: 300ms }`.
+    pub fn limits(mut self, limits: &str) -> Setup {
+        self.limits = limits.into();
+        self
+    }
+
+    /// Starts it with these `services` and `routes`, and waits until it is ready.
+    ///
+    /// # Panics
+    /// When it does not get ready; with its output.
+    pub fn start(self, services_and_routes: &str) -> Gateway {
+        let folder = tempfile::tempdir().expect("make a folder for the configuration");
+        let http = SocketAddr::from((Ipv4Addr::LOCALHOST, ports::claim()));
+        let admin = SocketAddr::from((Ipv4Addr::LOCALHOST, ports::claim()));
+        let text = format!(
+            "version: 1\nworkers: {}\nlisten: {{ http: {{ bind: \"{http}\", limits: {} }} }}\n\
+             admin: {{ bind: \"{admin}\" }}\nstate: {{ dir: state }}\n{services_and_routes}\n",
+            self.workers, self.limits
+        );
+        let file = folder.path().join("tidegate.yaml");
+        std::fs::write(&file, text).expect("write the configuration");
+        let process = Process::start(Command::new(&self.bin).arg("run").arg("-c").arg(&file));
+        let mut gateway = Gateway { http, admin, process, folder, announced: Vec::new(), is_checked: false };
+        gateway.process.await_ready("ready", || is_ready(admin));
+        gateway
+    }
+}
+
+/// A running gateway.
+pub struct Gateway {
+    /// Its only listener.
+    pub http: SocketAddr,
+    /// Its admin listener.
+    pub admin: SocketAddr,
+    process: Process,
+    folder: tempfile::TempDir,
+    announced: Vec<String>,
+    is_checked: bool,
+}
+
+impl Gateway {
+    /// One service, `origin`, with these backends, and one route to it.
+    pub fn before(bin: &str, backends: &[SocketAddr]) -> Gateway {
+        Setup::new(bin).start(&everything_to(backends, ""))
+    }
+
+    /// A new connection to its listener.
+    pub fn connect(&self) -> Connection {
+        Connection::to(self.http)
+    }
+
+    /// Sends one request on a connection of its own and reads the final answer.
+    ///
+    /// # Panics
+    /// When no whole answer comes.
+    pub fn ask(&self, request: impl AsRef<[u8]>) -> Message {
+        ask(self.http, request.as_ref())
+    }
+
+    /// Reads a page of the admin listener.
+    ///
+    /// # Panics
+    /// When no whole answer comes.
+    pub fn admin_get(&self, path: &str) -> Message {
+        let host = self.admin;
+        ask(host, format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").as_bytes())
+    }
+
+    /// The sum of a metric over the samples whose labels contain all of these texts, such as
+    /// `backend="127.0.0.1:9001"`. 0 when there are none.
+    ///
+    /// # Panics
+    /// When the metrics cannot be read.
+    pub fn metric(&self, name: &str, labels: &[&str]) -> f64 {
+        let page = self.admin_get("/metrics");
+        assert_eq!(page.status(), 200, "/metrics");
+        sum_of(&String::from_utf8_lossy(&page.body), name, labels)
+    }
+
+    /// Lets output lines with this text pass, whatever their level.
+    pub fn announce(&mut self, text: &str) -> &mut Gateway {
+        self.announced.push(text.into());
+        self
+    }
+
+    /// The process, for signals and memory.
+    pub fn process(&self) -> &Process {
+        &self.process
+    }
+
+    /// The folder of its configuration and state.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Ends it as an operator does (SIGTERM) and checks that it ends well.
+    ///
+    /// # Panics
+    /// When it does not end in 10 s, ends with a failure, or has written an alarm.
+    pub fn stop(mut self) {
+        self.process.signal(Signal::TERM);
+        let status = self.process.await_end(Duration::from_secs(10));
+        assert!(status.success(), "the gateway ended with {status}: {:#?}", self.process.lines());
+        self.check_output();
+    }
+
+    fn check_output(&mut self) {
+        self.is_checked = true;
+        let lines = self.process.lines();
+        let is_announced = |line: &str| self.announced.iter().any(|text| line.contains(text.as_str()));
+        let alarms: Vec<_> = lines.iter().filter(|line| is_alarm(line) && !is_announced(line)).collect();
+        assert!(alarms.is_empty(), "the gateway wrote what the test did not announce: {alarms:#?}");
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        if !self.is_checked && !std::thread::panicking() {
+            self.check_output();
+        }
+        if std::thread::panicking() {
+            eprintln!("the gateway's output: {:#?}", self.process.lines());
+        }
+    }
+}
+
+/// The configuration of one service and one route to it; `more` is added to the service, such as
+/// `timeouts: { response: 1s }`.
+pub fn everything_to(backends: &[SocketAddr], more: &str) -> String {
+    let backends: Vec<_> = backends.iter().map(|address| format!("\"{address}\"")).collect();
+    let comma = if more.is_empty() { "" } else { ", " };
+    format!(
+        "services: {{ origin: {{ backends: [{}]{comma}{more} }} }}\nroutes: [{{ match: \"/**\", to: origin }}]",
+        backends.join(", ")
+    )
+}
+
+/// Sends one request on a connection of its own and reads the final answer.
+///
+/// # Panics
+/// When no whole answer comes.
+pub fn ask(address: SocketAddr, request: &[u8]) -> Message {
+    let method = request.split(|&b| b == b' ').next().unwrap_or_default();
+    let method = String::from_utf8_lossy(method).into_owned();
+    match Connection::to(address).send(request).final_response(&method) {
+        Ok((_, response)) => response,
+        Err(lost) => panic!("no answer to {}: {lost}", crate::connection::shown(request)),
+    }
+}
+
+fn is_ready(admin: SocketAddr) -> bool {
+    let Ok(stream) = std::net::TcpStream::connect(admin) else { return false };
+    let mut connection = Connection::of(stream).with_patience(Duration::from_secs(1));
+    connection.send(format!("GET /readyz HTTP/1.1\r\nHost: {admin}\r\nConnection: close\r\n\r\n"));
+    connection.response("GET").is_ok_and(|response| response.status() == 200)
+}
+
+fn is_alarm(line: &str) -> bool {
+    let mut words = line.split(|c: char| !c.is_ascii_alphanumeric());
+    words.any(|word| matches!(word, "WARN" | "ERROR" | "panicked"))
+}
+
+fn sum_of(page: &str, name: &str, labels: &[&str]) -> f64 {
+    let samples = page.lines().filter(|line| {
+        let after = line.strip_prefix(name).unwrap_or_default();
+        after.starts_with(['{', ' ']) && labels.iter().all(|label| after.contains(label))
+    });
+    samples.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
+}
+
+/// Asks until the answer is yes, for what the gateway learns in the background.
+///
+/// # Panics
+/// When it never does.
+pub fn await_true(what: &str, time: Duration, mut is_true: impl FnMut() -> bool) -> Duration {
+    let start = Instant::now();
+    while !is_true() {
+        assert!(start.elapsed() < time, "not within {time:?}: {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    start.elapsed()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn alarms_are_words_not_parts_of_words() {
+        assert!(is_alarm("2026-11-24T02:00:00Z WARN state folder is slow"));
+        assert!(is_alarm(r#"{"level":"ERROR","message":"x"}"#));
+        assert!(is_alarm("thread 'worker-0' panicked at src/x.rs:1:1"));
+        assert!(!is_alarm("INFO WARNING is not a level, nor is ERRORS"));
+    }
+
+    #[test]
+    fn metrics_are_summed_over_matching_labels() {
+        let page =
+            "# TYPE up gauge\nup{s=\"a\",b=\"1\"} 1\nup{s=\"a\",b=\"2\"} 2\nup{s=\"b\",b=\"1\"} 4\nupper 8\n";
+        assert_eq!(sum_of(page, "up", &[]), 7.0);
+        assert_eq!(sum_of(page, "up", &["s=\"a\""]), 3.0);
+        assert_eq!(sum_of(page, "up", &["s=\"a\"", "b=\"2\""]), 2.0);
+        assert_eq!(sum_of(page, "upper", &[]), 8.0);
+    }
+}
