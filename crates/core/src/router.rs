@@ -1,1 +1,0 @@
-//! Finds the route for a request: the most specific one whose conditions all hold.

@@ -1,0 +1,220 @@
+//! What a route may say about host and path, parsed once from the operator's text. Matching many patterns
+//! at a time is `search`'s; this file knows one pattern, and which parts of a path its names stand for.
+
+use crate::head::Span;
+use crate::path::{self, Canonical};
+use std::fmt;
+
+/// A route's path: literal segments, `{name}` for one non-empty segment, and `**` at the end for any rest,
+/// also none. `/a/**` matches `/a`, `/a/` and `/a/b/c`; `/a/` matches only itself, as an empty segment is a
+/// literal like any other; `{name}` does not match the empty segment that `//` or a final `/` makes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PathPattern {
+    /// Between the slashes, in order; without the `**`.
+    segments: Box<[Segment]>,
+    has_rest: bool,
+}
+
+/// One segment of a pattern.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Segment {
+    /// This text, canonical as request paths are.
+    Literal(Box<str>),
+    /// Any one non-empty segment, by this name.
+    Param(Box<str>),
+}
+
+impl PathPattern {
+    /// Reads a pattern. Literal text may be written with or without escapes and is brought into the form
+    /// of canonical request paths. The error is a reason for the operator, without the place.
+    pub fn parse(text: &str) -> Result<PathPattern, String> {
+        let Some(inner) = text.strip_prefix('/') else {
+            return Err("a path begins with `/`".into());
+        };
+        let mut segments = Vec::new();
+        let mut has_rest = false;
+        for part in inner.split('/') {
+            if has_rest {
+                return Err("`**` can only be the last segment".into());
+            }
+            match part {
+                "**" => has_rest = true,
+                _ => segments.push(parse_segment(part)?),
+            }
+        }
+        refuse_twins(&segments)?;
+        Ok(PathPattern { segments: segments.into(), has_rest })
+    }
+
+    /// The names in `{}`, in order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.segments.iter().filter_map(|segment| match segment {
+            Segment::Param(name) => Some(&**name),
+            Segment::Literal(_) => None,
+        })
+    }
+
+    /// Each name with the part of `path` it stands for, not decoded, in order. `path` must be one that this
+    /// pattern matches; of any other the answer is shorter or makes no sense.
+    pub fn params<'a>(&'a self, path: &'a [u8]) -> impl Iterator<Item = (&'a str, Span)> {
+        let mut start = 1;
+        let spans = path.get(1..).unwrap_or_default().split(|&byte| byte == b'/').map(move |part| {
+            let span = Span::new(start, start + part.len());
+            start += part.len() + 1;
+            span
+        });
+        self.segments.iter().zip(spans).filter_map(|(segment, span)| match segment {
+            Segment::Param(name) => Some((&**name, span)),
+            Segment::Literal(_) => None,
+        })
+    }
+
+    pub(super) fn segments(&self) -> &[Segment] {
+        &self.segments
+    }
+
+    pub(super) fn has_rest(&self) -> bool {
+        self.has_rest
+    }
+
+    pub(super) fn literals(&self) -> usize {
+        self.segments.len() - self.names().count()
+    }
+}
+
+impl fmt::Display for PathPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for segment in &self.segments {
+            match segment {
+                Segment::Literal(text) => write!(f, "/{text}")?,
+                Segment::Param(name) => write!(f, "/{{{name}}}")?,
+            }
+        }
+        f.write_str(if self.has_rest { "/**" } else { "" })
+    }
+}
+
+fn parse_segment(part: &str) -> Result<Segment, String> {
+    if let Some(name) = part.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
+        return match is_param_name(name) {
+            true => Ok(Segment::Param(name.into())),
+            false => Err(format!("`{{{name}}}`: a name is a-z, then a-z, 0-9, `_` or `-`")),
+        };
+    }
+    if part.contains(['{', '}']) {
+        return Err(format!("`{part}`: `{{name}}` stands for a whole segment"));
+    }
+    if part.contains('*') {
+        return Err(format!("`{part}`: write `{{name}}` for one segment, or `**` at the end for any rest"));
+    }
+    canonical(part).map(|text| Segment::Literal(text.into()))
+}
+
+fn is_param_name(name: &str) -> bool {
+    name.starts_with(|first: char| first.is_ascii_lowercase())
+        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-')
+}
+
+fn refuse_twins(segments: &[Segment]) -> Result<(), String> {
+    for (index, segment) in segments.iter().enumerate() {
+        if let Segment::Param(name) = segment
+            && segments[..index].contains(segment)
+        {
+            return Err(format!("`{{{name}}}` stands there twice"));
+        }
+    }
+    Ok(())
+}
+
+/// A literal segment as canonical request paths have it. What could never stand in one is refused, but for
+/// spaces and letters beyond ASCII, which are written as clients send them: escaped.
+fn canonical(part: &str) -> Result<String, String> {
+    let mut path = vec![b'/'];
+    for byte in part.bytes() {
+        match byte {
+            b' ' | 0x80.. => path.extend_from_slice(format!("%{byte:02X}").as_bytes()),
+            _ => path.push(byte),
+        }
+    }
+    let mut changed = Vec::new();
+    let path = match path::canonical(&path, &mut changed) {
+        Ok(Canonical::Same) => path,
+        Ok(Canonical::Changed) => changed,
+        Err(refusal) => return Err(format!("{part:?}: {}", refusal.reason)),
+    };
+    if path.len() == 1 && !part.is_empty() {
+        return Err(format!("`{part}` never matches, as it is resolved before routing"));
+    }
+    Ok(path[1..].iter().copied().map(char::from).collect())
+}
+
+/// Longest name in the DNS, in text form without the final dot (RFC 1035 §2.3.4).
+pub(super) const HOST_BYTES_MAX: usize = 253;
+
+/// A route's host: a name or an address, or `*.` and a name for one or more labels before it. Lower case,
+/// no port, no final dot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostPattern {
+    /// The host, or what stands behind `*.`.
+    name: Box<str>,
+    is_wildcard: bool,
+}
+
+impl HostPattern {
+    /// Reads a pattern; the error is a reason for the operator, without the place.
+    pub fn parse(text: &str) -> Result<HostPattern, String> {
+        if text == "*" {
+            return Err("leave `host` out for any host".into());
+        }
+        let (name, is_wildcard) = match text.strip_prefix("*.") {
+            Some(rest) => (rest, true),
+            None => (text, false),
+        };
+        let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
+        let bracketed = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+        match bracketed {
+            Some(address) if is_wildcard || address.parse::<std::net::Ipv6Addr>().is_err() => {
+                return Err(format!("`{text}` is not an IPv6 address in brackets"));
+            }
+            Some(_) => {}
+            None => check_name(text, &name)?,
+        }
+        Ok(HostPattern { name: name.into(), is_wildcard })
+    }
+
+    /// The host, or what stands behind `*.`.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(super) fn is_wildcard(&self) -> bool {
+        self.is_wildcard
+    }
+}
+
+impl fmt::Display for HostPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", if self.is_wildcard { "*." } else { "" }, self.name)
+    }
+}
+
+fn check_name(text: &str, name: &str) -> Result<(), String> {
+    if name.contains('*') {
+        return Err(format!("`{text}`: `*.` can only stand at the beginning"));
+    }
+    if name.contains(':') {
+        return Err(format!("`{text}`: a host has no port here; the listener decides that"));
+    }
+    if !name.is_ascii() {
+        return Err(format!("`{text}`: write the name as clients send it, in its `xn--` form"));
+    }
+    // 63: RFC 1035 §2.3.4. `_` is no host name's, but resolvers and clusters use it.
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+    };
+    if name.len() > HOST_BYTES_MAX || !name.split('.').all(is_label) {
+        return Err(format!("`{text}` is not a host name"));
+    }
+    Ok(())
+}
