@@ -1,0 +1,87 @@
+//! The reference text, in Markdown, made of the same declarations as the reader and the schema.
+
+use super::schema::plain;
+use super::{Absent, Declaration, Shape};
+use std::fmt::Write;
+
+/// One section per group of keys, each with a table of its keys, in the order in which they are met.
+pub fn reference(root: &Declaration) -> String {
+    let mut out = String::new();
+    let mut waiting = vec![(String::new(), root.clone())];
+    let mut seen: Vec<&str> = Vec::new();
+    while !waiting.is_empty() {
+        let (path, declaration) = waiting.remove(0);
+        if seen.contains(&declaration.name) {
+            continue;
+        }
+        seen.push(declaration.name);
+        section(&path, &declaration, &mut out);
+        for field in &declaration.fields {
+            inner(&format!("{path}{}", field.key), &field.shape, &mut waiting);
+        }
+    }
+    out
+}
+
+fn section(path: &str, declaration: &Declaration, out: &mut String) {
+    let title = if path.is_empty() { "The file" } else { path.trim_end_matches('.') };
+    let title = if path.is_empty() { title.to_owned() } else { format!("`{title}`") };
+    let mut text = format!("## {title}\n\n{}\n\n", plain(declaration.doc));
+    if let Some(short) = declaration.short {
+        text.push_str(&format!("Short form: a value alone stands for `{short}`.\n\n"));
+    }
+    text.push_str("| key | value | default | |\n|---|---|---|---|\n");
+    for field in &declaration.fields {
+        let absent = match &field.absent {
+            Absent::Refused => "must be written".to_owned(),
+            Absent::Nothing => String::new(),
+            Absent::Value(shown) => format!("`{}`", cell(shown)),
+        };
+        let values = cell(&describe(&field.shape));
+        text.push_str(&format!("| `{}` | {values} | {absent} | {} |\n", field.key, cell(&plain(field.doc))));
+    }
+    for field in &declaration.fields {
+        if let Shape::Choice(words) = &field.shape {
+            write!(text, "\n`{}`:\n", field.key).unwrap_or_default();
+            for (word, doc) in words {
+                write!(text, "- `{word}`: {}\n", plain(doc)).unwrap_or_default();
+            }
+        }
+    }
+    out.push_str(&text);
+    out.push('\n');
+}
+
+/// The groups inside a value, with the path that leads to them.
+fn inner(path: &str, shape: &Shape, waiting: &mut Vec<(String, Declaration)>) {
+    match shape {
+        Shape::Struct(declaration) => waiting.push((format!("{path}."), declaration.clone())),
+        Shape::List(shape) => inner(&format!("{path}[]"), shape, waiting),
+        Shape::Table { value, .. } => inner(&format!("{path}.NAME"), value, waiting),
+        Shape::Either(all) => all.iter().for_each(|shape| inner(path, shape, waiting)),
+        _ => {}
+    }
+}
+
+/// What may be written, in a few words.
+fn describe(shape: &Shape) -> String {
+    match shape {
+        Shape::Word { what, .. } => (*what).to_owned(),
+        Shape::Literal(word) => format!("`{word}`"),
+        Shape::Choice(words) => {
+            words.iter().map(|(word, _)| format!("`{word}`")).collect::<Vec<_>>().join(", ")
+        }
+        Shape::Bool => "`true` or `false`".to_owned(),
+        Shape::Integer { min: 0, max } if *max == u64::from(u32::MAX) => "a whole number".to_owned(),
+        Shape::Integer { min, max } => format!("a whole number from {min} to {max}"),
+        Shape::Either(all) => all.iter().map(describe).collect::<Vec<_>>().join(" or "),
+        Shape::List(inner) => format!("a list: {}", describe(inner)),
+        Shape::Table { value, .. } => format!("by name: {}", describe(value)),
+        Shape::Struct(_) => "keys, below".to_owned(),
+    }
+}
+
+/// Text inside a table cell.
+fn cell(text: &str) -> String {
+    text.replace('|', "\\|")
+}
