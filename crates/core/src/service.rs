@@ -61,6 +61,8 @@ pub struct BackendCell {
     pub failures: AtomicU64,
     /// When it last changed between up and down, as `Nanos`.
     pub changed_at: AtomicU64,
+    /// When a connect last failed, as `Nanos`; of backends that are all down, the first of these is asked next.
+    pub failed_at: AtomicU64,
 }
 
 impl BackendCell {
@@ -71,6 +73,7 @@ impl BackendCell {
 
     /// A connect was refused or timed out: down from now on, whatever came before.
     pub fn connect_failed(&self, now: Nanos) {
+        self.failed_at.store(now.0, Relaxed);
         if self.connect_failures.fetch_add(1, Relaxed) == 0 {
             self.changed_at.store(now.0, Relaxed);
         }

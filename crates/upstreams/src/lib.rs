@@ -1,1 +1,4 @@
-//! Placeholder while the room is being built.
+//! What Tidegate knows about the backends of a service beyond their addresses: how one is chosen for the
+//! next request. Sends nothing itself: the flow asks, `wire` connects.
+
+pub mod balancers;

@@ -1,0 +1,123 @@
+//! What members share: dice, who may be chosen, drawing by weight, and whom to take when nobody is left.
+//! Pure; called by every member.
+
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use tidegate_core::balance::Pick;
+use tidegate_core::service::{Backend, Roster};
+
+/// Draws by rejection before the exact way, which looks at every backend. With equal weights and all up the
+/// first draw is taken; at half of that the exact way is needed once in 256 picks.
+const DRAWS_MAX: usize = 8;
+
+/// A short random sequence grown from the bits of one pick (splitmix64).
+#[derive(Clone, Debug)]
+pub(super) struct Dice(u64);
+
+impl Dice {
+    pub(super) fn new(random: u64) -> Dice {
+        Dice(random)
+    }
+
+    pub(super) fn bits(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// A number below `end`, for ends below 2^32. Uneven by less than `end` / 2^32.
+    pub(super) fn below(&mut self, end: u64) -> u64 {
+        ((self.bits() >> 32) * end) >> 32
+    }
+}
+
+/// Whether a backend is up and the request has not been there yet.
+pub(super) fn is_usable(pick: &Pick, index: usize, backend: &Backend) -> bool {
+    !pick.tried.has(index) && !backend.cell.is_down()
+}
+
+/// The largest weight of the roster, as far as it was met. Only a hint, which rosters may change under: too
+/// small, and it is raised when the weight shows up; too large, and draws are wasted until the exact way sets
+/// it right. Shares are true in both cases once it is at least the largest weight.
+#[derive(Debug)]
+pub(super) struct WeightMax(AtomicU32);
+
+impl Default for WeightMax {
+    fn default() -> WeightMax {
+        WeightMax(AtomicU32::new(1))
+    }
+}
+
+impl WeightMax {
+    /// The hint, at least `weight`.
+    pub(super) fn at_least(&self, weight: u32) -> u32 {
+        let known = self.0.load(Relaxed);
+        if weight > known {
+            self.0.fetch_max(weight, Relaxed);
+        }
+        known.max(weight)
+    }
+
+    /// Draws a usable backend, each with the probability of its weight. Without one, the last resort; `None`
+    /// only for an empty roster.
+    pub(super) fn draw(&self, roster: &Roster, pick: &Pick, dice: &mut Dice) -> Option<usize> {
+        let count = roster.backends.len() as u64;
+        for _ in 0..DRAWS_MAX {
+            let index = dice.below(count) as usize;
+            let backend = roster.backends.get(index)?;
+            let weight_max = self.at_least(backend.weight);
+            let is_drawn =
+                backend.weight == weight_max || dice.below(u64::from(weight_max)) < u64::from(backend.weight);
+            if is_drawn && is_usable(pick, index, backend) {
+                return Some(index);
+            }
+        }
+        self.draw_exactly(roster, pick, dice)
+    }
+
+    /// The same by looking at every backend: for rosters of very uneven weights, or mostly down.
+    #[cold]
+    pub(super) fn draw_exactly(&self, roster: &Roster, pick: &Pick, dice: &mut Dice) -> Option<usize> {
+        let usable =
+            || roster.backends.iter().enumerate().filter(|(i, backend)| is_usable(pick, *i, backend));
+        let weight_max = roster.backends.iter().map(|backend| backend.weight).max()?;
+        self.0.store(weight_max.max(1), Relaxed);
+        let total: u64 = usable().map(|(_, backend)| u64::from(backend.weight)).sum();
+        // 32 bits of dice are enough below; larger sums are scaled by it without harm.
+        let mut left = (u128::from(dice.bits()) * u128::from(total) >> 64) as u64;
+        for (index, backend) in usable() {
+            match left.checked_sub(u64::from(backend.weight)) {
+                Some(rest) => left = rest,
+                None => return Some(index),
+            }
+        }
+        last_resort(roster, pick, dice)
+    }
+}
+
+/// A usable backend other than `first`, all equally likely: whom to compare the first with.
+pub(super) fn rival(roster: &Roster, pick: &Pick, first: usize, dice: &mut Dice) -> Option<usize> {
+    let others = (roster.backends.len() as u64).checked_sub(1)?;
+    let nth_other = |nth: usize| if nth < first { nth } else { nth + 1 };
+    let is_usable =
+        |index: &usize| roster.backends.get(*index).is_some_and(|backend| is_usable(pick, *index, backend));
+    let start = dice.below(others) as usize;
+    let drawn = (0..DRAWS_MAX).map(|_| nth_other(dice.below(others) as usize)).find(is_usable);
+    drawn.or_else(|| {
+        (0..others as usize).map(|step| nth_other((start + step) % others as usize)).find(is_usable)
+    })
+}
+
+/// When no backend is usable: rather one that is down than one where this very request failed, and among
+/// those the one that failed least recently, so that every one is asked in turn. Unknown is not down.
+#[cold]
+pub(super) fn last_resort(roster: &Roster, pick: &Pick, dice: &mut Dice) -> Option<usize> {
+    let count = roster.backends.len();
+    // Those that never failed, or at the same moment, are not to be told apart by their place in the file.
+    let start = dice.below(count as u64) as usize;
+    (0..count).map(|step| (start + step) % count).min_by_key(|&index| {
+        let cell = &roster.backends[index].cell;
+        (pick.tried.has(index), cell.is_down(), cell.failed_at.load(Relaxed))
+    })
+}

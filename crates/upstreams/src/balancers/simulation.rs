@@ -1,0 +1,1 @@
+//! A small world on a virtual clock for the members' tests.
