@@ -1,0 +1,24 @@
+# The commands of the house. `make help` lists them; .ci/run runs lint and test.
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint bench fuzz
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## build, then run the gateway with three backends of its own for half a minute
+	cargo build --release --locked -p tidegate
+	target/release/tidegate demo
+
+test: ## every test; installs what they start (nginx, HAProxy, httpbin, ...) if it is missing
+	scripts/test
+
+lint: ## format, clippy, licences and sources of dependencies, shell scripts
+	scripts/lint
+
+bench: ## cost per request beside nginx, HAProxy and Envoy; takes some minutes
+	cargo build --release --locked -p tidegate
+	scripts/test-needs
+	bench/run all
+
+fuzz: ## every fuzz target for a minute; needs a nightly compiler
+	scripts/fuzz
