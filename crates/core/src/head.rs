@@ -73,6 +73,11 @@ impl Fields {
         &self.text
     }
 
+    /// Bytes the text's memory holds, for deciding whether it is worth keeping.
+    pub fn text_capacity(&self) -> usize {
+        self.text.capacity()
+    }
+
     /// Appends raw text that spans will point into, and says where it begins. For codecs and edits.
     pub fn add_text(&mut self, bytes: &[u8]) -> Span {
         let start = self.text.len();
@@ -80,9 +85,16 @@ impl Fields {
         Span::new(start, self.text.len())
     }
 
-    /// Adds a field whose line already stands in the text. For codecs: the line must have been validated.
+    /// The text for appending to it; what stands in it already must stay. For codecs.
+    pub fn text_mut(&mut self) -> &mut Vec<u8> {
+        &mut self.text
+    }
+
+    /// Adds a field whose line stands in the text, or will before anyone but its codec looks: a codec checks
+    /// line by line and copies the head once at its end. The line must have been validated.
+    #[inline]
     pub fn add_line(&mut self, field: Field) {
-        debug_assert!(field.line.of(&self.text).ends_with(b"\r\n"));
+        debug_assert!(field.line.len() > usize::from(field.name_bytes));
         self.list.push(field);
     }
 
@@ -177,6 +189,24 @@ impl Fields {
             let start = field.line.start as usize;
             let spelled = &self.text[start..start + field.name_bytes as usize];
             field.is_removed |= spelled.eq_ignore_ascii_case(name);
+        }
+    }
+
+    /// Removes every field whose name is listed in a value of `by`, as Connection lists hop-by-hop fields
+    /// (RFC 9110 §7.6.1). The lists of removed fields count too. Costs names × fields: the codec bounds both.
+    pub fn remove_listed(&mut self, by: Name) {
+        let Fields { text, list } = self;
+        for i in 0..list.len() {
+            if list[i].name != by {
+                continue;
+            }
+            for listed in list[i].value.of(text).split(|&b| b == b',') {
+                let listed = listed.trim_ascii();
+                for field in list.iter_mut().filter(|f| usize::from(f.name_bytes) == listed.len()) {
+                    let start = field.line.start as usize;
+                    field.is_removed |= text[start..start + listed.len()].eq_ignore_ascii_case(listed);
+                }
+            }
         }
     }
 

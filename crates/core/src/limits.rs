@@ -21,6 +21,16 @@ impl HeadLimits {
         HeadLimits { line_bytes_max: 32 << 10, head_bytes_max: 48 << 10, fields_max: 200 };
 }
 
+/// Longest method token. The longest registered one, UPDATEREDIRECTREF, has 17 bytes.
+pub const METHOD_BYTES_MAX: usize = 32;
+/// Longest host without port: what DNS can carry (RFC 1035 §2.3.4).
+pub const HOST_BYTES_MAX: usize = 255;
+/// Longest field name. Nobody's is longer than 60; `Field` counts it in sixteen bits.
+pub const FIELD_NAME_BYTES_MAX: usize = 256;
+/// Options in all Connection fields of a head. Each is compared with every field; three are usual.
+pub const CONNECTION_OPTIONS_MAX: usize = 16;
+/// Largest Content-Length and chunk: most peers count bytes with a sign.
+pub const BODY_BYTES_MAX: u64 = i64::MAX as u64;
 /// Chunk extensions of one body, in all. They carry nothing anyone uses; a flood of them is an attack.
 pub const CHUNK_EXTENSION_BYTES_MAX: usize = 256;
 /// The whole trailer section of one body.
@@ -31,3 +41,6 @@ pub const TRAILER_FIELDS_MAX: usize = 32;
 pub const INTERIM_RESPONSES_MAX: usize = 16;
 /// Unread request body that is read and thrown away to keep the connection; more closes it.
 pub const UNREAD_BODY_BYTES_MAX: usize = 64 << 10;
+/// How long a closing connection is read from, so that the peer gets our last answer instead of a reset, and how
+/// long an unread body may take to drain. Two seconds cover three retransmissions.
+pub const LINGER_TIME: std::time::Duration = std::time::Duration::from_secs(2);

@@ -13,21 +13,12 @@ macro_rules! names {
         }
 
         impl Name {
+            /// Every known name, in the order of their values.
+            pub const ALL: &[Name] = &[$(Name::$variant),+];
+
             /// The lower-case spelling; empty for `Other`.
             pub const fn text(self) -> &'static str {
                 match self { $(Name::$variant => $text,)+ Name::Other => "" }
-            }
-
-            /// Finds the name for a field line's bytes, whatever their case.
-            pub fn of(bytes: &[u8]) -> Name {
-                const KNOWN: &[(Name, &str)] = &[$((Name::$variant, $text)),+];
-                /// For each length, the known names of that length: most lookups end at the first byte.
-                const LONGEST: usize = 24;
-                if bytes.is_empty() || bytes.len() > LONGEST { return Name::Other }
-                match bytes.len() {
-                    $(n if n == $text.len() && bytes.eq_ignore_ascii_case($text.as_bytes()) => Name::$variant,)+
-                    _ => { debug_assert!(KNOWN.iter().all(|(_, t)| t.len() <= LONGEST)); Name::Other }
-                }
             }
         }
     };
@@ -44,6 +35,7 @@ names! {
     Expect = "expect",
     Forwarded = "forwarded",
     Host = "host",
+    Http2Settings = "http2-settings",
     KeepAlive = "keep-alive",
     Location = "location",
     ProxyAuthenticate = "proxy-authenticate",
@@ -61,6 +53,123 @@ names! {
     XForwardedHost = "x-forwarded-host",
     XForwardedProto = "x-forwarded-proto",
     XRequestId = "x-request-id",
+}
+
+impl Name {
+    /// Finds the name for a field line's bytes, whatever their case. Length, first and last byte choose the
+    /// one candidate; it is then compared as whole words, in a few instructions.
+    #[inline]
+    pub fn of(bytes: &[u8]) -> Name {
+        let Some(words) = words_of(bytes) else { return Name::Other };
+        let slot = slot_of(bytes, LOOKUP.multiplier);
+        let candidate = &LOOKUP.slots[slot];
+        let is_same = candidate.bytes as usize == bytes.len()
+            && (words[0] | candidate.case[0]) == candidate.words[0]
+            && (words[1] | candidate.case[1]) == candidate.words[1]
+            && (words[2] | candidate.case[2]) == candidate.words[2];
+        if is_same { candidate.name } else { Name::Other }
+    }
+}
+
+/// Longest known name; a longer one in the list fails the build.
+const NAME_BYTES_MAX: usize = 24;
+/// Slots of the lookup: four times the names and more, so that a multiplier without collisions is soon found.
+const SLOTS: usize = 256;
+
+/// A known name ready for comparison: its bytes as words, and the case bit of each letter in them. Only
+/// letters have it, so that `word | case == known` holds for exactly the two cases of each letter.
+#[derive(Clone, Copy)]
+struct Candidate {
+    words: [u64; 3],
+    case: [u64; 3],
+    bytes: u8,
+    name: Name,
+}
+
+struct Lookup {
+    slots: [Candidate; SLOTS],
+    multiplier: u32,
+}
+
+static LOOKUP: Lookup = build_lookup();
+
+/// Up to 24 bytes as three words. Shorter names overlap their words: every byte is in one of them, which is
+/// all a comparison of equal lengths needs. None for what cannot be a known name.
+#[inline]
+const fn words_of(bytes: &[u8]) -> Option<[u64; 3]> {
+    match bytes.len() {
+        8..=16 => match (bytes.first_chunk(), bytes.last_chunk()) {
+            (Some(first), Some(last)) => Some([u64::from_le_bytes(*first), u64::from_le_bytes(*last), 0]),
+            _ => None,
+        },
+        17..=NAME_BYTES_MAX => {
+            let (_, rest) = bytes.split_at(8);
+            match (bytes.first_chunk(), bytes.last_chunk(), rest.first_chunk()) {
+                (Some(first), Some(last), Some(middle)) => {
+                    Some([u64::from_le_bytes(*first), u64::from_le_bytes(*last), u64::from_le_bytes(*middle)])
+                }
+                _ => None,
+            }
+        }
+        4..=7 => match (bytes.first_chunk(), bytes.last_chunk()) {
+            (Some(first), Some(last)) => {
+                Some([u32::from_le_bytes(*first) as u64, u32::from_le_bytes(*last) as u64, 0])
+            }
+            _ => None,
+        },
+        2 | 3 => Some([bytes[0] as u64, bytes[1] as u64, bytes[bytes.len() - 1] as u64]),
+        _ => None,
+    }
+}
+
+/// The slot of a name that is not empty: letters of both cases meet, as bit 0x20 is set in all.
+#[inline]
+const fn slot_of(bytes: &[u8], multiplier: u32) -> usize {
+    let first = (bytes[0] | 0x20) as u32;
+    let last = (bytes[bytes.len() - 1] | 0x20) as u32;
+    let key = bytes.len() as u32 | first << 8 | last << 16;
+    (key.wrapping_mul(multiplier) >> 24) as usize % SLOTS
+}
+
+const fn build_lookup() -> Lookup {
+    let mut multiplier = 0x9e37_79b1; // the golden ratio, a usual start; any odd number would do
+    loop {
+        if let Some(slots) = fill_slots(multiplier) {
+            return Lookup { slots, multiplier };
+        }
+        multiplier = multiplier.wrapping_add(2);
+    }
+}
+
+/// Puts every name in its slot, unless two meet in one.
+const fn fill_slots(multiplier: u32) -> Option<[Candidate; SLOTS]> {
+    let empty = Candidate { words: [0; 3], case: [0; 3], bytes: 0, name: Name::Other };
+    let mut slots = [empty; SLOTS];
+    let mut i = 0;
+    while i < Name::ALL.len() {
+        let text = Name::ALL[i].text().as_bytes();
+        let slot = slot_of(text, multiplier);
+        if slots[slot].bytes != 0 {
+            return None;
+        }
+        slots[slot] = candidate(Name::ALL[i]);
+        i += 1;
+    }
+    Some(slots)
+}
+
+const fn candidate(name: Name) -> Candidate {
+    let text = name.text().as_bytes();
+    let mut case = [0; NAME_BYTES_MAX];
+    let mut i = 0;
+    while i < text.len() {
+        case[i] = if text[i].is_ascii_lowercase() { 0x20 } else { 0 };
+        i += 1;
+    }
+    match (words_of(text), words_of(case.split_at(text.len()).0)) {
+        (Some(words), Some(case)) => Candidate { words, case, bytes: text.len() as u8, name },
+        _ => panic!("a known name is of 2 to 24 bytes"), // while building, not while running
+    }
 }
 
 /// A request method. Methods outside this list are valid tokens too: their text is kept in the head.
@@ -135,5 +244,48 @@ impl Method {
             self,
             Method::Get | Method::Head | Method::Options | Method::Put | Method::Delete | Method::Trace
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_is_found_in_every_case_and_no_neighbour_is() {
+        for &name in Name::ALL {
+            let lower = name.text().as_bytes().to_vec();
+            assert_eq!(Name::of(&lower), name);
+            assert_eq!(Name::of(&lower.to_ascii_uppercase()), name);
+            for i in 0..lower.len() {
+                for byte in 0..=255u8 {
+                    let mut near = lower.clone();
+                    near[i] = byte;
+                    let is_same = near.eq_ignore_ascii_case(&lower);
+                    assert_eq!(Name::of(&near) == name, is_same, "{near:?}");
+                }
+                let mut short = lower.clone();
+                short.remove(i);
+                assert_ne!(Name::of(&short), name);
+            }
+            let long = [&lower[..], b"x"].concat();
+            assert_ne!(Name::of(&long), name);
+        }
+    }
+
+    #[test]
+    fn names_of_any_length_are_answered() {
+        for bytes in 0..300 {
+            assert_eq!(Name::of(&vec![b'q'; bytes]), Name::Other);
+        }
+    }
+
+    #[test]
+    fn methods_are_told_apart_by_case() {
+        for (method, text) in Method::ALL {
+            assert_eq!(Method::of(text.as_bytes()), method);
+            assert_eq!(Method::of(text.to_ascii_lowercase().as_bytes()), Method::Other);
+            assert_eq!(method.label(), text);
+        }
     }
 }
