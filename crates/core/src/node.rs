@@ -108,6 +108,14 @@ impl Node {
         }
     }
 
+    /// The items, if it is a list; else itself, as a list of one may be written without its brackets.
+    pub fn items(&self) -> &[Node] {
+        match &self.value {
+            Value::List(nodes) => nodes,
+            _ => std::slice::from_ref(self),
+        }
+    }
+
     /// The entry of a key, if it is a map that has it.
     pub fn entry(&self, key: &str) -> Option<&Entry> {
         self.entries()?.iter().find(|entry| &*entry.key == key)

@@ -2,7 +2,7 @@
 //! gathered in one `Problems`, so that nobody mends them one run at a time. Text for people is written
 //! here, without colour; the admin API and `--json` read the fields.
 
-use std::fmt::{self, Display, Formatter, Write};
+use std::fmt::{self, Debug, Display, Formatter, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -14,7 +14,6 @@ const WINDOW_COLUMNS: usize = 100;
 const QUOTE_CHARS_MAX: usize = 60;
 
 /// A text that nodes come from: a file, or what stands in for one.
-#[derive(Debug)]
 pub struct Source {
     /// What messages call it: the path as the operator wrote it.
     pub name: String,
@@ -47,8 +46,15 @@ impl Source {
     }
 }
 
+impl Debug for Source {
+    /// The name alone: the text may be 10 MiB, and is nobody's business in a log.
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)
+    }
+}
+
 /// Where something stands in a source. Lines and columns count from 1, columns and length in characters.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Place {
     /// The text it is in.
     pub source: Arc<Source>,
@@ -83,6 +89,12 @@ impl Place {
 
     fn order(&self) -> (&str, u32, u32) {
         (&self.source.name, self.line, self.column)
+    }
+}
+
+impl Debug for Place {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        Display::fmt(self, f)
     }
 }
 
@@ -253,6 +265,11 @@ impl Problems {
     /// How many there are, with those that were only counted.
     pub fn count(&self) -> usize {
         self.list.len() + self.left_out
+    }
+
+    /// Whether further ones are only counted, and their hints not worth the work.
+    pub fn is_full(&self) -> bool {
+        self.list.len() >= PROBLEMS_MAX
     }
 
     /// Whether there are none.

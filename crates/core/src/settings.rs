@@ -29,7 +29,7 @@ pub use reader::{Reader, Rest};
 pub use schema::{Absent, Declaration, FieldShape, Shape};
 
 use crate::node::{Kind, Node, Value};
-use crate::problem::{Problem, Problems};
+use crate::problem::{Problem, Problems, nearest};
 use std::borrow::Cow;
 
 /// A type that can stand in the configuration.
@@ -91,6 +91,15 @@ impl Fault {
         Fault { reason: reason.into(), hint: None }
     }
 
+    /// The fault of a text that is none of some words.
+    pub fn choice(text: &str, words: &[&str]) -> Fault {
+        let fault = Fault::new("is not known here");
+        match nearest(text, words.iter().copied()) {
+            Some(meant) => fault.hint(format!("did you mean `{meant}`?")),
+            None => fault.hint(format!("known here: {}", listed(words))),
+        }
+    }
+
     /// The same with a hint.
     pub fn hint(self, hint: impl Into<Cow<'static, str>>) -> Fault {
         Fault { hint: Some(hint.into()), ..self }
@@ -142,6 +151,11 @@ pub fn expected(what: &str, node: &Node) -> Problem {
         Kind::Null => problem.hint("write a value, or remove the key to have the default"),
         _ => problem,
     }
+}
+
+/// Words for a message.
+fn listed(words: &[&str]) -> String {
+    words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
 }
 
 /// Declares a group of settings. The module says how it is written.

@@ -41,7 +41,7 @@ fn scaled(units: &[(&str, u64)], number: u64, unit: &str) -> Option<u64> {
 /// The shortest exact spelling.
 fn shown(units: &[(&str, u64)], amount: u64) -> String {
     let (name, factor) =
-        units.iter().find(|(_, factor)| amount >= *factor && amount % factor == 0).unwrap_or(
+        units.iter().find(|(_, factor)| amount >= *factor && amount.is_multiple_of(*factor)).unwrap_or(
             // Zero is no multiple of anything: it has the smallest unit.
             &units[units.len() - 1],
         );

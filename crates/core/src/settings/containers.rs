@@ -160,6 +160,11 @@ impl<T> Placed<T> {
         Placed { value, place: None, quoted: String::new() }
     }
 
+    /// Another value at the same place.
+    pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Placed<U> {
+        Placed { value: change(self.value), place: self.place, quoted: self.quoted }
+    }
+
     /// Where it was written. `None` for a default, and for the stand-in of what could not be read: there is
     /// nothing more to say about either.
     pub fn place(&self) -> Option<&Place> {

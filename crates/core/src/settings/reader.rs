@@ -1,7 +1,7 @@
 //! Reads one map for a `settings!` struct: finds each field's key, and at the end refuses the keys nobody
 //! asked for.
 
-use super::{Setting, expected};
+use super::{Setting, expected, listed};
 use crate::node::{Entry, Node, Value};
 use crate::problem::{Problem, Problems, nearest, quote};
 
@@ -113,9 +113,4 @@ fn unknown_key(entry: &Entry, keys: &[&str]) -> Problem {
         Some(meant) => problem.hint(format!("did you mean `{meant}`?")),
         None => problem.hint(format!("known here: {}", listed(keys))),
     }
-}
-
-/// Keys for a message.
-fn listed(keys: &[&str]) -> String {
-    keys.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ")
 }

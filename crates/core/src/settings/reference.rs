@@ -42,9 +42,9 @@ fn section(path: &str, declaration: &Declaration, out: &mut String) {
     }
     for field in &declaration.fields {
         if let Shape::Choice(words) = &field.shape {
-            write!(text, "\n`{}`:\n", field.key).unwrap_or_default();
+            writeln!(text, "\n`{}`:", field.key).unwrap_or_default();
             for (word, doc) in words {
-                write!(text, "- `{word}`: {}\n", plain(doc)).unwrap_or_default();
+                writeln!(text, "- `{word}`: {}", plain(doc)).unwrap_or_default();
             }
         }
     }
