@@ -1,0 +1,189 @@
+//! What only the whole file can show: names that are defined nowhere, binds, backends and routes that are
+//! there twice, names that mean something else. Turns what was read into a `Config`.
+
+use crate::config::{Config, File, FileRoute, Listen, Route, Service};
+use crate::matching::{self, Match};
+use crate::policies;
+use crate::target::{ANSWER, Target};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::hash::Hash;
+use std::path::Path;
+use tidegate_core::node::Node;
+use tidegate_core::problem::{Place, Problem, Problems, nearest};
+use tidegate_core::service::Address;
+use tidegate_core::settings::{Setting, Table};
+use tidegate_core::units::{Bind, Label};
+
+/// Reads the tree of a whole file.
+pub(crate) fn config(root: &Node, folder: &Path, problems: &mut Problems) -> Config {
+    let mut file = File::read(root, problems);
+    // The default is the only path that no node gave a folder to start from.
+    file.state.dir = folder.join(&file.state.dir);
+    check_listen(&file, root, problems);
+    check_services(&file.services, problems);
+    let routes = check_routes(&file, root, problems);
+    Config {
+        workers: file.workers,
+        listen: file.listen,
+        admin: file.admin,
+        state: file.state,
+        services: file.services,
+        routes,
+    }
+}
+
+/// Tells of everything that is there a second time; the first keeps its place.
+struct Once<K>(HashMap<K, Place>);
+
+impl<K: Hash + Eq> Once<K> {
+    fn see(&mut self, key: K, place: &Place) -> Option<u32> {
+        match self.0.entry(key) {
+            Entry::Occupied(first) => Some(first.get().line),
+            Entry::Vacant(free) => {
+                free.insert(place.clone());
+                None
+            }
+        }
+    }
+}
+
+fn check_listen(file: &File, root: &Node, problems: &mut Problems) {
+    if let Some(entry) =
+        root.entry("listen").filter(|entry| entry.value.entries().is_some_and(<[_]>::is_empty))
+    {
+        let hint = "write at least one, as in `http: \"127.0.0.1:8080\"`";
+        problems.push(Problem::at(&entry.place, "there is no listener").hint(hint));
+    }
+    let mut binds = Once(HashMap::new());
+    let all = file.listen.iter().map(|row| &row.value).map(|listen: &Listen| &listen.bind);
+    for bind in all.chain([&file.admin.bind]) {
+        let (Some(place), false) = (bind.place(), is_any_port(bind)) else { continue };
+        if let Some(line) = binds.see(bind.value.clone(), place) {
+            let reason = format!("{} is listened on already, by line {line}", bind.quote());
+            problems.push(Problem::at(place, reason).hint("give each listener its own address"));
+        }
+    }
+}
+
+/// Port 0 is another one every time.
+fn is_any_port(bind: &Bind) -> bool {
+    matches!(bind, Bind::Inet(address) if address.port() == 0)
+}
+
+fn check_services(services: &Table<Label, Service>, problems: &mut Problems) {
+    for row in services {
+        if row.name.as_str() == ANSWER {
+            let reason = format!("a service cannot be called `{ANSWER}`");
+            problems
+                .push(Problem::at(&row.place, reason).hint("in a route the word means an answer from here"));
+        }
+        let backends = &row.value.backends;
+        if let Some(place) = backends.place().filter(|_| backends.is_empty()) {
+            let hint = "write at least one, as in `[\"127.0.0.1:9001\"]`";
+            problems.push(Problem::at(place, "the service has no backends").hint(hint));
+        }
+        let mut addresses: Once<&Address> = Once(HashMap::new());
+        for backend in backends.iter() {
+            let Some(place) = backend.address.place() else { continue };
+            if addresses.see(&backend.address.value, place).is_some() {
+                let reason = format!("{} is a backend of this service already", backend.address.quote());
+                problems.push(Problem::at(place, reason).hint("give it a larger `weight` to send it more"));
+            }
+        }
+    }
+}
+
+fn check_routes(file: &File, root: &Node, problems: &mut Problems) -> Vec<Route> {
+    let nodes = root.entry("routes").map(|entry| &entry.value);
+    let mut names = Once(HashMap::new());
+    let mut matches = Once(HashMap::new());
+    let mut routes = Vec::with_capacity(file.routes.len());
+    for (index, route) in file.routes.iter().enumerate() {
+        let node = nodes.and_then(|nodes| nodes.items().get(index)).unwrap_or(root);
+        check_name(route, &mut names, problems);
+        check_match(route, node, &mut matches, problems);
+        check_target(&route.to, &file.services, problems);
+        let name = match &route.name {
+            Some(name) => name.shared(),
+            None => route.condition.name().into(),
+        };
+        routes.push(Route {
+            name,
+            place: node.place.clone(),
+            condition: route.condition.value.clone(),
+            to: route.to.clone(),
+            timeout: route.timeout,
+            body_bytes_max: route.body_max.get(),
+            policies: policies::read(&route.policies, problems),
+        });
+    }
+    routes
+}
+
+fn check_name<'a>(route: &'a FileRoute, names: &mut Once<&'a Label>, problems: &mut Problems) {
+    let Some((name, place)) = route.name.as_ref().and_then(|name| Some((name, name.place()?))) else {
+        return;
+    };
+    if name.as_str() == "none" {
+        let hint = "requests that match no route are counted under this name";
+        problems.push(Problem::at(place, "a route cannot be called `none`").hint(hint));
+    }
+    if let Some(line) = names.see(&name.value, place) {
+        problems
+            .push(Problem::at(place, format!("the route of line {line} is called {} already", name.quote())));
+    }
+}
+
+fn check_match<'a>(route: &'a FileRoute, node: &Node, matches: &mut Once<String>, problems: &mut Problems) {
+    let Some(place) = route.condition.place() else { return };
+    let Some(entry) = node.entry("match") else { return };
+    matching::check(&route.condition, &entry.value, problems);
+    if let Some(line) = matches.see(canonical(&route.condition), place) {
+        let reason = format!("the route of line {line} takes the same requests");
+        problems.push(Problem::at(place, reason).hint("this one would never be reached"));
+    }
+}
+
+/// Equal for matches that take the same requests: parameters differ by place alone, methods by their set.
+fn canonical(condition: &Match) -> String {
+    let mut methods: Vec<&str> = condition.methods.iter().map(|method| method.as_str()).collect();
+    methods.sort_unstable();
+    let host = condition.host.as_ref().map_or("", |host| host.as_str());
+    let segments = condition
+        .path
+        .as_str()
+        .split('/')
+        .map(|segment| if segment.starts_with('{') { "{}" } else { segment });
+    format!("{} {host} {}", methods.join(","), segments.collect::<Vec<_>>().join("/"))
+}
+
+fn check_target(target: &Target, services: &Table<Label, Service>, problems: &mut Problems) {
+    let is_known = |name: &Label| services.get(name).is_some();
+    match target {
+        Target::Service(name) if !is_known(name) => {
+            if let Some(place) = name.place() {
+                let problem = Problem::at(place, format!("there is no service {}", name.quote()));
+                problems.push(problem.hint(meant(name, services, problems)));
+            }
+        }
+        Target::Split(parts) => {
+            for part in parts.iter().filter(|part| !is_known(&part.name)) {
+                let problem = Problem::at(&part.place, format!("there is no service `{}`", part.name));
+                problems.push(problem.hint(meant(&part.name, services, problems)));
+            }
+        }
+        Target::Service(_) | Target::Respond(_) => {}
+    }
+}
+
+/// What to write instead of a service that does not exist.
+fn meant(name: &Label, services: &Table<Label, Service>, problems: &Problems) -> String {
+    // Thousands of wrong names against thousands of services would take minutes; nobody sees those hints.
+    let known =
+        services.iter().map(|row| row.name.as_str()).take(if problems.is_full() { 0 } else { usize::MAX });
+    match nearest(name.as_str(), known) {
+        Some(meant) => format!("did you mean `{meant}`?"),
+        None => String::from("define it under `services`"),
+    }
+}

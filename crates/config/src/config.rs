@@ -1,0 +1,351 @@
+//! The keys of the file, declared once, and the typed `Config` that the compile step reads. What a key means
+//! across the file (names, sums, duplicates) is in `check`.
+
+use crate::address::Backend;
+use crate::matching::Match;
+use crate::policies::{self, Policies};
+use crate::target::Target;
+use std::num::NonZeroU16;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tidegate_core::limits::HeadLimits;
+use tidegate_core::problem::Place;
+use tidegate_core::settings::{Declaration, Fault, Placed, Setting, Shape, Table, Toggle, Word};
+use tidegate_core::units::{Bind, ByteRate, Bytes, Count, Label};
+use tidegate_core::{choice, settings};
+
+/// A configuration that was read and checked: every name in it is defined, every value in range.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// Data-plane threads.
+    pub workers: Workers,
+    /// Listeners by name; at least one.
+    pub listen: Table<Label, Listen>,
+    /// The admin listener.
+    pub admin: Admin,
+    /// What outlives the process.
+    pub state: State,
+    /// Services by name.
+    pub services: Table<Label, Service>,
+    /// Routes in the order of the file.
+    pub routes: Vec<Route>,
+}
+
+/// A route.
+#[derive(Clone, Debug)]
+pub struct Route {
+    /// Its name, given or made of its conditions: `GET,POST api.example.com /a/**`. Unique.
+    pub name: Arc<str>,
+    /// Where it stands in the file.
+    pub place: Place,
+    /// When it matches.
+    pub condition: Match,
+    /// Where it leads.
+    pub to: Target,
+    /// From the request's head to the response's head, all tries included.
+    pub timeout: Option<Duration>,
+    /// Most bytes of request body.
+    pub body_bytes_max: u64,
+    /// The policies it uses.
+    pub policies: Policies,
+}
+
+impl PartialEq for Route {
+    fn eq(&self, other: &Route) -> bool {
+        let sides = |route: &Route| (route.name.clone(), route.timeout, route.body_bytes_max);
+        sides(self) == sides(other)
+            && self.condition == other.condition
+            && self.to == other.to
+            && self.policies == other.policies
+    }
+}
+
+settings! {
+    /// The configuration of one gateway.
+    pub(crate) struct File {
+        /// The version of this format. This program reads version 1.
+        pub(crate) version: Version,
+        /// Data-plane threads: `auto` is one for each core this process may use. Cannot change by a reload.
+        pub(crate) workers: Workers = Workers::Auto,
+        /// Where clients connect: a name for each listener, and its address.
+        pub(crate) listen: Table<Label, Listen>,
+        /// The listener for operators.
+        pub(crate) admin: Admin,
+        /// Where the gateway keeps what must outlive the process.
+        pub(crate) state: State,
+        /// What requests are sent to: a name for each service, and its backends.
+        pub(crate) services: Table<Label, Service> = Table::default(),
+        /// Which requests go where. The most specific route that matches wins.
+        pub(crate) routes: Vec<FileRoute> = Vec::new(),
+    }
+}
+
+settings! {
+    /// One route: which requests it takes, where they go, and what happens to them on the way.
+    pub(crate) struct FileRoute {
+        /// Its name in logs, metrics and messages. By default made of its conditions, as in `GET api.example.com /a/**`.
+        pub(crate) name: Option<Placed<Label>>,
+        /// Which requests it takes: a path, or several conditions that must all hold.
+        pub(crate) condition: Placed<Match> as "match",
+        /// Where they go: a service, several by weight, or an answer from here.
+        pub(crate) to: Target,
+        /// From the request's head to the answer's head, all tries included. Unlimited unless set; the service's own timeouts hold besides.
+        pub(crate) timeout: Option<Duration>,
+        /// Most bytes of request body; more is answered with 413.
+        pub(crate) body_max: Bytes = Bytes::new(10 << 20),
+    }
+    rest policies;
+}
+
+settings! {
+    /// A listener.
+    pub struct Listen {
+        /// The address: `127.0.0.1:8080`, `[::1]:8080`, or `unix:/path` for a socket.
+        pub bind: Placed<Bind>,
+        /// Bounds on what a client may take.
+        pub limits: ListenLimits,
+    }
+    short bind;
+}
+
+settings! {
+    /// Bounds on what clients may take of a listener.
+    pub struct ListenLimits {
+        /// Longest request line, and longest header line.
+        pub line: Bytes<256, HEAD_BYTES_MAX> = Bytes::new(HeadLimits::REQUEST.line_bytes_max as u64),
+        /// Longest request head, all lines together.
+        pub head: Bytes<1024, HEAD_BYTES_MAX> = Bytes::new(HeadLimits::REQUEST.head_bytes_max as u64),
+        /// Most header lines of a request.
+        pub fields: Count<1, 1000> = Count::new(HeadLimits::REQUEST.fields_max as u32),
+        /// From the first byte of a request to the end of its head.
+        pub head_time: Duration = Duration::from_secs(10),
+        /// Slowest body a client may send, or take, while it is its turn.
+        pub min_rate: Toggle<ByteRate> = Toggle::On(ByteRate { bytes_per_second: 1000 }),
+        /// How long a connection may wait between requests.
+        pub idle: Duration = Duration::from_secs(60),
+        /// Most requests on one connection; it is closed after the last.
+        pub requests: Count<1> = Count::new(1000),
+        /// Most connections of the listener.
+        pub connections: Toggle<Count<1>> = Toggle::On(Count::new(10_000)),
+        /// Most connections of one client address; IPv6 counts by /64.
+        pub per_ip: Toggle<Count<1>> = Toggle::On(Count::new(1000)),
+    }
+}
+
+/// What one read buffer of a connection holds: a head must fit into it whole.
+const HEAD_BYTES_MAX: u64 = HeadLimits::RESPONSE.head_bytes_max as u64;
+
+settings! {
+    /// The listener for operators: health, metrics, the admin API.
+    pub struct Admin {
+        /// Its address.
+        pub bind: Placed<Bind> = Placed::default(Bind::Inet(([127, 0, 0, 1], 9900).into())),
+    }
+    short bind;
+}
+
+settings! {
+    /// What must outlive the process.
+    pub struct State {
+        /// The folder for it; made at the first start. A relative path starts at the folder of this file.
+        pub dir: PathBuf = PathBuf::from("state"),
+    }
+    short dir;
+}
+
+settings! {
+    /// A service: instances that answer alike, and how requests are spread over them.
+    pub struct Service {
+        /// Its instances: `host:port`, `http://host:port` or `unix:/path`, alone or with a weight.
+        pub backends: Placed<Vec<Backend>>,
+        /// How an instance is chosen for a request.
+        pub balance: Balance = Balance::Ewma,
+        /// Time bounds towards an instance.
+        pub timeouts: Timeouts,
+        /// When a request is tried again on another instance.
+        pub retry: Retry,
+        /// The Host an instance sees: `client` is what the client asked for, `backend` the instance's own address; anything else is the name itself.
+        pub host: Host = Host::Client,
+        /// Connections to its instances, of the whole process.
+        pub connections: Connections,
+    }
+    short backends;
+}
+
+choice! {
+    /// How a backend is chosen.
+    pub enum Balance {
+        /// The least expected latency of two taken at random.
+        Ewma = "ewma",
+        /// The least requests in flight of two taken at random.
+        LeastRequest = "least-request",
+        /// One after the other, by weight.
+        RoundRobin = "round-robin",
+    }
+}
+
+settings! {
+    /// Time bounds towards a backend.
+    pub struct Timeouts {
+        /// To open a connection.
+        pub connect: Duration = Duration::from_secs(1),
+        /// From the request sent to the head of the answer.
+        pub response: Duration = Duration::from_secs(10),
+        /// Without a byte either way.
+        pub idle: Duration = Duration::from_secs(60),
+    }
+}
+
+settings! {
+    /// When a request is tried again, on another backend while there is one.
+    pub struct Retry {
+        /// Up to so many more tries.
+        pub attempts: Count<0, 10> = Count::new(1),
+        /// For which causes, beside those where no byte was sent, which are always safe.
+        pub on: Vec<RetryCause> = vec![RetryCause::Connect, RetryCause::Reset],
+    }
+    short attempts;
+}
+
+choice! {
+    /// Why a request may be tried again.
+    pub enum RetryCause {
+        /// No connection.
+        Connect = "connect",
+        /// Lost before a byte of the answer came.
+        Reset = "reset",
+        /// `timeouts.response` ran out.
+        Timeout = "timeout",
+    }
+}
+
+settings! {
+    /// Connections to the backends of a service, of the whole process.
+    pub struct Connections {
+        /// Most connections at a time.
+        pub max: Count<1> = Count::new(1024),
+        /// Most of them kept open while nothing is sent.
+        pub idle: Count = Count::new(256),
+    }
+    short max;
+}
+
+/// The format's version: 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Version;
+
+impl Word for Version {
+    const WHAT: &str = "`1`, the version of this format";
+    const PATTERN: &str = "^1$";
+
+    fn parse(text: &str) -> Result<Version, Fault> {
+        match text {
+            "1" => Ok(Version),
+            _ => Err(Fault::new("is not a version this program reads").hint("it reads `version: 1`")),
+        }
+    }
+
+    fn show(&self) -> String {
+        String::from("1")
+    }
+
+    fn stand_in() -> Version {
+        Version
+    }
+
+    fn shape() -> Shape {
+        Shape::Integer { min: 1, max: 1 }
+    }
+}
+
+/// How many threads carry requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Workers {
+    /// One for each core this process may use.
+    Auto,
+    /// So many.
+    Count(NonZeroU16),
+}
+
+impl Word for Workers {
+    const WHAT: &str = "`auto` or a number of threads";
+    const PATTERN: &str = "^(auto|[0-9]+)$";
+
+    fn parse(text: &str) -> Result<Workers, Fault> {
+        /// More threads than the largest machines have cores.
+        const WORKERS_MAX: u16 = 1024;
+        match text.parse::<NonZeroU16>() {
+            Ok(count) if count.get() <= WORKERS_MAX => Ok(Workers::Count(count)),
+            _ if text == "auto" => Ok(Workers::Auto),
+            _ => {
+                Err(Fault::new("is not a number of threads").hint("write `auto`, or a number from 1 to 1024"))
+            }
+        }
+    }
+
+    fn show(&self) -> String {
+        match self {
+            Workers::Auto => String::from("auto"),
+            Workers::Count(count) => count.to_string(),
+        }
+    }
+
+    fn stand_in() -> Workers {
+        Workers::Auto
+    }
+}
+
+/// Which Host a backend sees.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Host {
+    /// What the client asked for.
+    Client,
+    /// The backend's own address.
+    Backend,
+    /// This name, perhaps with a port.
+    Named(Arc<str>),
+}
+
+impl Word for Host {
+    const WHAT: &str = "`client`, `backend` or a host name";
+    const PATTERN: &str = "";
+
+    fn parse(text: &str) -> Result<Host, Fault> {
+        match text {
+            "client" => Ok(Host::Client),
+            "backend" => Ok(Host::Backend),
+            _ => {
+                let (name, port) = match text.rsplit_once(':') {
+                    Some((name, port)) => (name, Some(port)),
+                    None => (text, None),
+                };
+                let is_port = port.is_none_or(|port| port.parse::<u16>().is_ok());
+                match crate::matching::is_host_name(name) && is_port {
+                    true => Ok(Host::Named(text.into())),
+                    false => Err(Fault::new("is not a host name")
+                        .hint("write `client`, `backend`, or a name such as `api.example.com`")),
+                }
+            }
+        }
+    }
+
+    fn show(&self) -> String {
+        match self {
+            Host::Client => String::from("client"),
+            Host::Backend => String::from("backend"),
+            Host::Named(name) => name.to_string(),
+        }
+    }
+
+    fn stand_in() -> Host {
+        Host::Client
+    }
+}
+
+/// Everything that may be written in the file, the keys of policies included.
+pub(crate) fn declaration() -> Declaration {
+    let Shape::Struct(mut file) = File::shape() else { unreachable!("settings! makes structs") };
+    file.extend("FileRoute", &policies::fields());
+    file
+}

@@ -1,0 +1,124 @@
+//! Fills in `${VAR}`, `${VAR:-default}` and `${file:path}` inside scalars, after parsing, so that what comes
+//! from outside can never add a key. `$${` is a literal `${`. What was filled in is marked and never shown.
+
+use std::io::Read;
+use std::path::Path;
+use tidegate_core::node::{Node, Scalar, Value};
+use tidegate_core::problem::{Place, Problem, Problems, quote};
+
+/// Secrets and certificates are far smaller.
+const FILE_BYTES_MAX: u64 = 1 << 20;
+
+/// The variables of the process, or those of a test.
+pub(crate) type Variables<'a> = dyn Fn(&str) -> Option<String> + 'a;
+
+/// Fills in everything below `root`.
+pub(crate) fn fill(root: &mut Node, variables: &Variables<'_>, problems: &mut Problems) {
+    let mut waiting = vec![root];
+    while let Some(node) = waiting.pop() {
+        if let Some(scalar) = node.scalar().filter(|scalar| scalar.text.contains("${")) {
+            node.value = match resolve(scalar, &node.place, variables) {
+                Ok(resolved) => Value::Scalar(resolved),
+                Err(problem) => {
+                    problems.push(problem);
+                    Value::Refused
+                }
+            };
+            continue;
+        }
+        match &mut node.value {
+            Value::List(nodes) => waiting.extend(nodes),
+            Value::Map(entries) => waiting.extend(entries.iter_mut().map(|entry| &mut entry.value)),
+            Value::Scalar(_) | Value::Null | Value::Refused => {}
+        }
+    }
+}
+
+fn resolve(scalar: &Scalar, place: &Place, variables: &Variables<'_>) -> Result<Scalar, Problem> {
+    let mut resolved = String::new();
+    let mut is_resolved = scalar.is_resolved;
+    let mut rest = &*scalar.text;
+    while let Some((before, after)) = rest.split_once("${") {
+        if let Some(before) = before.strip_suffix('$') {
+            resolved.push_str(before);
+            resolved.push_str("${");
+            rest = after;
+            continue;
+        }
+        resolved.push_str(before);
+        let Some((inside, after)) = after.split_once('}') else {
+            let problem = Problem::at(&place.of("${"), "`${` without its `}`");
+            return Err(problem.hint("write `$${` for the two characters themselves"));
+        };
+        let place = place.of(&format!("${{{inside}}}"));
+        resolved.push_str(&value(inside, &place, variables)?);
+        is_resolved = true;
+        rest = after;
+    }
+    resolved.push_str(rest);
+    Ok(Scalar { text: resolved.into(), is_quoted: scalar.is_quoted, is_resolved })
+}
+
+/// The value of what stands between the braces.
+fn value(inside: &str, place: &Place, variables: &Variables<'_>) -> Result<String, Problem> {
+    if let Some(path) = inside.strip_prefix("file:") {
+        return file(path, place);
+    }
+    let (name, default) = match inside.split_once(":-") {
+        Some((name, default)) => (name, Some(default)),
+        None => (inside, None),
+    };
+    let is_start = |c: char| c.is_ascii_alphabetic() || c == '_';
+    let is_name = name.starts_with(is_start) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    if !is_name {
+        let problem = Problem::at(place, format!("{} is not the name of a variable", quote(name)));
+        return Err(problem.hint("write `${NAME}`, `${NAME:-default}` or `${file:path}`"));
+    }
+    // As in a shell, `:-` also stands in for a variable that is set to nothing.
+    match (variables(name), default) {
+        (Some(value), None) => Ok(value),
+        (Some(value), Some(_)) if !value.is_empty() => Ok(value),
+        (_, Some(default)) => Ok(default.to_owned()),
+        (None, None) => {
+            let problem = Problem::at(place, format!("the variable `{name}` is not set"));
+            Err(problem.hint(format!("set it, or give a default: `${{{name}:-…}}`")))
+        }
+    }
+}
+
+/// The text of a file without the line end that editors leave.
+fn file(path: &str, place: &Place) -> Result<String, Problem> {
+    let path = place.source.folder.join(Path::new(path));
+    let problem = |reason: String| {
+        Problem::at(place, format!("cannot read {}: {reason}", quote(&path.display().to_string())))
+    };
+    let hint = "a relative path starts at the folder of this file";
+    let metadata = std::fs::metadata(&path).map_err(|error| problem(said(&error)).hint(hint))?;
+    if !metadata.is_file() {
+        // A pipe or a device could keep us waiting for ever.
+        return Err(problem(String::from("it is not a file")));
+    }
+    let mut text = String::new();
+    let read =
+        std::fs::File::open(&path).and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text));
+    match read {
+        Ok(_) if text.len() as u64 > FILE_BYTES_MAX => Err(problem(String::from("it is larger than 1 MiB"))),
+        Ok(_) => {
+            let end = text.trim_end_matches(['\r', '\n']).len();
+            text.truncate(end);
+            Ok(text)
+        }
+        Err(error) => Err(problem(said(&error))),
+    }
+}
+
+/// What the system said, in words.
+pub(crate) fn said(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => String::from("there is no such file"),
+        std::io::ErrorKind::PermissionDenied => String::from("permission denied"),
+        std::io::ErrorKind::InvalidData => String::from("it is not UTF-8 text"),
+        std::io::ErrorKind::NotADirectory => String::from("a part of the path is not a folder"),
+        _ => error.to_string(),
+    }
+}

@@ -1,0 +1,249 @@
+//! What a route asks of a request: a path, a host, methods.
+
+use std::fmt::Write;
+use tidegate_core::name::Method;
+use tidegate_core::node::Node;
+use tidegate_core::problem::{Problem, Problems, nearest};
+use tidegate_core::settings;
+use tidegate_core::settings::{Fault, Word};
+
+settings! {
+    /// Conditions that must all hold. A path alone may be written without its key.
+    pub struct Match {
+        /// The host the client asks for: a name, or `*.example.com` for one or more labels before it. Port, case and a final dot do not count.
+        pub host: Option<HostPattern>,
+        /// The path: `{x}` is one segment, `**` at the end any rest. `/a/**` matches `/a`, `/a/` and `/a/b/c`.
+        pub path: PathPattern = PathPattern::any(),
+        /// Any of these methods; `GET` includes `HEAD`. All without it.
+        pub methods: Vec<MethodName> = Vec::new(),
+    }
+    short path;
+}
+
+impl Match {
+    /// What a route without a name is called: the conditions that were written, as in `GET,POST example.com /a/**`.
+    pub fn name(&self) -> String {
+        let mut name = self.methods.iter().map(|method| method.0.as_str()).collect::<Vec<_>>().join(",");
+        if let Some(host) = &self.host {
+            let gap = if name.is_empty() { "" } else { " " };
+            write!(name, "{gap}{}", host.0).unwrap_or_default();
+        }
+        let gap = if name.is_empty() { "" } else { " " };
+        write!(name, "{gap}{}", self.path.0).unwrap_or_default();
+        name
+    }
+}
+
+/// A host, or all below one: `api.example.com`, `*.example.com`. Lower case, without a final dot.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct HostPattern(String);
+
+impl HostPattern {
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Labels of letters, digits, `-` and `_`, or an IP address.
+pub(crate) fn is_host_name(text: &str) -> bool {
+    let is_label = |label: &str| {
+        let is_part = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+        !label.is_empty()
+            && label.len() <= 63
+            && label.bytes().all(is_part)
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    let bracketed = text.strip_prefix('[').and_then(|text| text.strip_suffix(']'));
+    match bracketed {
+        Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
+        None => text.len() <= 253 && text.split('.').all(is_label),
+    }
+}
+
+impl Word for HostPattern {
+    const WHAT: &str = "a host such as `api.example.com` or `*.example.com`";
+    const PATTERN: &str = "";
+
+    fn parse(text: &str) -> Result<HostPattern, Fault> {
+        let host = text.to_ascii_lowercase();
+        let host = host.strip_suffix('.').unwrap_or(&host);
+        if is_host_name(host.strip_prefix("*.").unwrap_or(host)) {
+            return Ok(HostPattern(host.to_owned()));
+        }
+        let fault = Fault::new("is not a host");
+        Err(match host {
+            "*" => fault.hint("leave `host` out to match every host"),
+            _ if host.contains("://") => fault.hint("write the name alone, without `http://`"),
+            _ if host
+                .rsplit_once(':')
+                .is_some_and(|(name, port)| is_host_name(name) && port.parse::<u16>().is_ok()) =>
+            {
+                fault.hint("leave the port out: it does not count")
+            }
+            _ if !host.is_ascii() => {
+                fault.hint("write the ASCII form of the name, as in `xn--bcher-kva.example`")
+            }
+            _ => fault.hint("write a name such as `api.example.com`, or `*.example.com`"),
+        })
+    }
+
+    fn show(&self) -> String {
+        self.0.clone()
+    }
+
+    fn stand_in() -> HostPattern {
+        HostPattern(String::from("none.invalid"))
+    }
+}
+
+/// A path with `{x}` for one segment and `**` for any rest, as it was written.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct PathPattern(String);
+
+impl PathPattern {
+    /// Every path.
+    pub fn any() -> PathPattern {
+        PathPattern(String::from("/**"))
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Word for PathPattern {
+    const WHAT: &str = "a path such as `/orders/{id}` or `/api/**`";
+    const PATTERN: &str = "^/";
+
+    fn parse(text: &str) -> Result<PathPattern, Fault> {
+        /// A request line of 8 KiB could not carry a longer one with a method and a version.
+        const BYTES_MAX: usize = 4096;
+        let fault = |reason: &'static str, hint: &'static str| Err(Fault::new(reason).hint(hint));
+        if !text.starts_with('/') {
+            return fault("is not a path", "a path begins with `/`, as in `/api/**`");
+        }
+        if text.len() > BYTES_MAX {
+            return fault("is too long for a path", "4096 bytes at most");
+        }
+        if let Some(c) = text.chars().find(|c| c.is_whitespace() || c.is_control() || "?#\\".contains(*c)) {
+            return match c {
+                '?' => {
+                    fault("holds a query", "a route is chosen by the path alone: leave `?` and the rest out")
+                }
+                '#' => fault("holds a `#`", "clients never send it"),
+                _ => fault("holds a character no path has", "write it escaped, as in `%20`"),
+            };
+        }
+        let mut names: Vec<&str> = Vec::new();
+        let mut segments = text[1..].split('/').peekable();
+        while let Some(segment) = segments.next() {
+            match segment {
+                "**" if segments.peek().is_some() => {
+                    return fault("has `**` before its end", "`**` is any rest, so nothing can follow it");
+                }
+                "**" => {}
+                "." | ".." => {
+                    return fault("holds a dot segment", "requests have them resolved before they are routed");
+                }
+                _ if segment.contains(['{', '}']) => names.push(parameter(segment, &names)?),
+                _ if segment.contains('*') => {
+                    return fault("holds a `*`", "`{x}` is one whole segment, `**` at the end any rest");
+                }
+                _ => {}
+            }
+        }
+        Ok(PathPattern(text.to_owned()))
+    }
+
+    fn show(&self) -> String {
+        self.0.clone()
+    }
+
+    fn stand_in() -> PathPattern {
+        PathPattern::any()
+    }
+}
+
+/// The name in a segment `{name}`.
+fn parameter<'a>(segment: &'a str, before: &[&str]) -> Result<&'a str, Fault> {
+    let name = segment.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
+    let is_name = |name: &&str| {
+        name.starts_with(|c: char| c.is_ascii_alphabetic())
+            && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+    };
+    match name.filter(is_name) {
+        None => Err(Fault::new("has braces that are not a segment")
+            .hint("`{x}` stands for one whole segment; its name is letters, digits and `_`")),
+        Some(name) if before.contains(&name) => {
+            Err(Fault::new("names two segments alike").hint("give each its own name"))
+        }
+        Some(name) => Ok(name),
+    }
+}
+
+/// A request method, as it is sent.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct MethodName(String);
+
+impl MethodName {
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Word for MethodName {
+    const WHAT: &str = "a method such as `GET`";
+    const PATTERN: &str = "^[A-Z][A-Z0-9_-]*$";
+
+    fn parse(text: &str) -> Result<MethodName, Fault> {
+        /// The longest registered method has 17 letters (UPDATEREDIRECTREF).
+        const BYTES_MAX: usize = 32;
+        let is_part = |b: u8| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'-' || b == b'_';
+        let is_method = text.starts_with(|c: char| c.is_ascii_uppercase())
+            && text.len() <= BYTES_MAX
+            && text.bytes().all(is_part);
+        if text == "CONNECT" {
+            return Err(Fault::new("asks for a tunnel, which the gateway does not make"));
+        }
+        if is_method {
+            return Ok(MethodName(text.to_owned()));
+        }
+        let fault = Fault::new("is not a method");
+        Err(match nearest(text, Method::ALL.map(|(_, name)| name)).or(known(text)) {
+            Some(meant) => fault.hint(format!("did you mean `{meant}`?")),
+            None => fault.hint("methods are capital letters, as in `GET`; leave `methods` out for all"),
+        })
+    }
+
+    fn show(&self) -> String {
+        self.0.clone()
+    }
+
+    fn stand_in() -> MethodName {
+        MethodName(String::from("GET"))
+    }
+}
+
+/// The method that `text` is but for its case.
+fn known(text: &str) -> Option<&'static str> {
+    Method::ALL.iter().map(|(_, name)| *name).find(|name| name.eq_ignore_ascii_case(text))
+}
+
+/// Tells what only the whole match can show.
+pub(crate) fn check(condition: &Match, node: &Node, problems: &mut Problems) {
+    if node.entries().is_some_and(<[_]>::is_empty) {
+        problems
+            .push(Problem::at(&node.place, "the match is empty").hint("write `/**` to match every request"));
+    }
+    let mut seen: Vec<&MethodName> = Vec::new();
+    for method in &condition.methods {
+        if seen.contains(&method) {
+            problems.push(Problem::at(&node.place, format!("the method `{}` is there twice", method.0)));
+        }
+        seen.push(method);
+    }
+}
