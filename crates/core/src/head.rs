@@ -124,6 +124,16 @@ impl Fields {
         self.push_known(name, name.text(), value);
     }
 
+    /// Appends a field with a known name whose value already stands in the text.
+    pub fn add_copy(&mut self, name: Name, value: Span) {
+        let start = self.text.len();
+        self.text.extend_from_slice(name.text().as_bytes());
+        self.text.extend_from_slice(b": ");
+        let value_start = self.text.len();
+        self.text.extend_from_within(value.start as usize..value.end as usize);
+        self.add_from(name, name.text().len(), start, value_start);
+    }
+
     fn push_known(&mut self, known: Name, name: &str, value: &[u8]) {
         debug_assert!(
             !name.is_empty() && is_field_value(value),
@@ -134,13 +144,18 @@ impl Fields {
         self.text.extend_from_slice(b": ");
         let value_start = self.text.len();
         self.text.extend_from_slice(value);
+        self.add_from(known, name.len(), start, value_start);
+    }
+
+    /// Ends the line that began at `start` and adds it to the list.
+    fn add_from(&mut self, name: Name, name_bytes: usize, start: usize, value_start: usize) {
         let value_end = self.text.len();
         self.text.extend_from_slice(b"\r\n");
         self.list.push(Field {
             line: Span::new(start, self.text.len()),
             value: Span::new(value_start, value_end),
-            name_bytes: name.len() as u16,
-            name: known,
+            name_bytes: name_bytes as u16,
+            name,
             is_removed: false,
         });
     }

@@ -3,6 +3,7 @@
 
 pub mod balance;
 pub mod clock;
+pub mod date;
 pub mod exchange;
 pub mod head;
 pub mod limits;
@@ -18,4 +19,5 @@ pub mod router;
 pub mod secret;
 pub mod service;
 pub mod settings;
+pub mod status;
 pub mod units;

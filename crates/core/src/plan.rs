@@ -1,1 +1,96 @@
-//! A route as the flow runs it.
+//! What a configuration compiles to: one plan per route, and the snapshot that holds them. Immutable and
+//! shared; a request sees one snapshot from its first step to its last.
+
+use crate::meters::RouteMeters;
+use crate::policy::Policy;
+use crate::router::Router;
+use crate::service::Service;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// An answer that needs no backend.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Respond {
+    /// The status code.
+    pub status: u16,
+    /// Field lines.
+    pub fields: Vec<(String, String)>,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+/// A way to a service, with the counters of the route that takes it.
+#[derive(Clone)]
+pub struct Leg {
+    /// The service.
+    pub service: Arc<Service>,
+    /// Counters of this route to this service.
+    pub meters: Arc<RouteMeters>,
+}
+
+/// Where a route leads.
+pub enum Target {
+    /// To one service.
+    Service(Leg),
+    /// To one of several, by weight.
+    Split(Split),
+    /// To nobody: the answer is in the configuration.
+    Respond(Respond),
+}
+
+/// Services with their shares. Invariant: not empty, and the weights sum to `total` > 0.
+pub struct Split {
+    parts: Box<[(u32, Leg)]>,
+    total: u32,
+}
+
+impl Split {
+    /// A split; `None` if no part has weight.
+    pub fn new(parts: Vec<(u32, Leg)>) -> Option<Split> {
+        let parts: Box<[_]> = parts.into_iter().filter(|(weight, _)| *weight > 0).collect();
+        let total = parts.iter().try_fold(0u32, |sum, (weight, _)| sum.checked_add(*weight))?;
+        (total > 0).then_some(Split { parts, total })
+    }
+
+    /// The way for a throw of the dice.
+    pub fn pick(&self, random: u64) -> &Leg {
+        let mut left = ((u128::from(random) * u128::from(self.total)) >> 64) as u32;
+        for (weight, leg) in &self.parts {
+            if left < *weight {
+                return leg;
+            }
+            left -= weight;
+        }
+        &self.parts[self.parts.len() - 1].1
+    }
+}
+
+/// A route, compiled: features it does not use cost it nothing.
+pub struct RoutePlan {
+    /// Its name, as in logs and metrics.
+    pub name: Arc<str>,
+    /// Where it leads.
+    pub target: Target,
+    /// Its policies in the order requests meet them.
+    pub policies: Box<[Box<dyn Policy>]>,
+    /// From the request's head to the response's head, all tries included.
+    pub timeout: Option<Duration>,
+    /// Most bytes of request body.
+    pub body_bytes_max: u64,
+    /// Counters of answers given without a service.
+    pub meters: Arc<RouteMeters>,
+}
+
+/// A whole configuration, ready to serve.
+pub struct Snapshot {
+    /// Counts up with every configuration taken.
+    pub number: u64,
+    /// Finds the plan's index.
+    pub router: Router,
+    /// The plans, by the router's index.
+    pub plans: Box<[Arc<RoutePlan>]>,
+    /// All services, by `Service::index`.
+    pub services: Box<[Arc<Service>]>,
+    /// Counters of requests that found no route.
+    pub unrouted: Arc<RouteMeters>,
+}

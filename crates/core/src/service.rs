@@ -4,6 +4,7 @@
 
 use crate::balance::Balancer;
 use crate::clock::Nanos;
+use crate::meters::ServiceMeters;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -47,6 +48,8 @@ pub struct Backend {
 #[derive(Debug, Default)]
 #[repr(align(128))]
 pub struct BackendCell {
+    /// Its number in the process: an index into per-worker tables.
+    pub id: usize,
     /// Requests sent to it and not yet finished.
     pub in_flight: AtomicU32,
     /// Refused or timed-out connects in a row; 0 once one succeeded. Not 0 = down.
@@ -154,6 +157,8 @@ pub struct Service {
     pub retry: Retry,
     /// The Host sent on.
     pub host: HostSent,
+    /// Its counters.
+    pub meters: Arc<ServiceMeters>,
     /// Most connections of the whole process to it.
     pub connections_max: usize,
     /// Most idle connections of the whole process to it.
@@ -170,6 +175,8 @@ impl CellBook {
     /// The cell of a backend, made on first use.
     pub fn cell(&self, service: &Arc<str>, address: &Address) -> Arc<BackendCell> {
         let mut cells = self.cells.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        cells.entry((service.clone(), address.clone())).or_default().clone()
+        let id = cells.len();
+        let make = || Arc::new(BackendCell { id, ..BackendCell::default() });
+        cells.entry((service.clone(), address.clone())).or_insert_with(make).clone()
     }
 }

@@ -1,1 +1,21 @@
-//! Placeholder while the room is being built.
+//! One request from its head to its record: the steps, one file each. Start at `steps.rs`, which is the whole
+//! on one screen. What a step needs of the worker (snapshot, pool, dice, pipes) is in `worker.rs`.
+
+mod call;
+mod deliver;
+mod forward;
+mod inbound;
+mod outbound;
+mod pump;
+mod receive;
+mod record;
+mod reply;
+mod rescue;
+mod reserve;
+mod route;
+mod send;
+mod steps;
+mod tunnel;
+pub mod worker;
+
+pub use worker::Worker;

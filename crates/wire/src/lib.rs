@@ -1,3 +1,9 @@
 //! Bytes to messages and back: the only room with client and upstream sockets.
 
+pub mod buffer;
 pub mod http1;
+pub mod listen;
+pub mod pool;
+pub mod scratch;
+pub mod socket;
+pub mod timer;

@@ -3,6 +3,7 @@
 
 use tidegate_core::head::{Fields, Length, RequestHead, ResponseHead};
 use tidegate_core::name::Method;
+use tidegate_core::status::reason;
 
 /// Ends a chunked body that has no trailers.
 pub const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
@@ -83,7 +84,7 @@ pub fn write_response_head(out: &mut Vec<u8>, head: &ResponseHead, framing: Resp
     write_status(out, head.status);
     out.push(b' ');
     match head.reason_bytes() {
-        [] => out.extend_from_slice(phrase(head.status).as_bytes()),
+        [] => out.extend_from_slice(reason(head.status).as_bytes()),
         reason => out.extend_from_slice(reason),
     }
     out.extend_from_slice(b"\r\n");
@@ -173,72 +174,4 @@ fn write_status(out: &mut Vec<u8>, status: u16) {
     debug_assert!((100..=999).contains(&status), "a status has three digits");
     let digit = |n: u16| b'0' + (n % 10) as u8;
     out.extend_from_slice(&[digit(status / 100), digit(status / 10), digit(status)]);
-}
-
-/// The phrase of a status (RFC 9110 §15 and its kin); empty for one that has none.
-fn phrase(status: u16) -> &'static str {
-    match status {
-        100 => "Continue",
-        101 => "Switching Protocols",
-        102 => "Processing",
-        103 => "Early Hints",
-        200 => "OK",
-        201 => "Created",
-        202 => "Accepted",
-        203 => "Non-Authoritative Information",
-        204 => "No Content",
-        205 => "Reset Content",
-        206 => "Partial Content",
-        207 => "Multi-Status",
-        208 => "Already Reported",
-        226 => "IM Used",
-        300 => "Multiple Choices",
-        301 => "Moved Permanently",
-        302 => "Found",
-        303 => "See Other",
-        304 => "Not Modified",
-        305 => "Use Proxy",
-        307 => "Temporary Redirect",
-        308 => "Permanent Redirect",
-        400 => "Bad Request",
-        401 => "Unauthorized",
-        402 => "Payment Required",
-        403 => "Forbidden",
-        404 => "Not Found",
-        405 => "Method Not Allowed",
-        406 => "Not Acceptable",
-        407 => "Proxy Authentication Required",
-        408 => "Request Timeout",
-        409 => "Conflict",
-        410 => "Gone",
-        411 => "Length Required",
-        412 => "Precondition Failed",
-        413 => "Content Too Large",
-        414 => "URI Too Long",
-        415 => "Unsupported Media Type",
-        416 => "Range Not Satisfiable",
-        417 => "Expectation Failed",
-        421 => "Misdirected Request",
-        422 => "Unprocessable Content",
-        423 => "Locked",
-        424 => "Failed Dependency",
-        425 => "Too Early",
-        426 => "Upgrade Required",
-        428 => "Precondition Required",
-        429 => "Too Many Requests",
-        431 => "Request Header Fields Too Large",
-        451 => "Unavailable For Legal Reasons",
-        500 => "Internal Server Error",
-        501 => "Not Implemented",
-        502 => "Bad Gateway",
-        503 => "Service Unavailable",
-        504 => "Gateway Timeout",
-        505 => "HTTP Version Not Supported",
-        506 => "Variant Also Negotiates",
-        507 => "Insufficient Storage",
-        508 => "Loop Detected",
-        510 => "Not Extended",
-        511 => "Network Authentication Required",
-        _ => "",
-    }
 }

@@ -50,6 +50,10 @@ pub(crate) fn field_of(buf: &[u8], line: Line, shift: Shift) -> Result<(Field, &
     let value_start = line.end - value.len();
     let value = trim_end(value);
     let name = Name::of(&bytes[..name_bytes]);
+    if matches!(name, Name::ContentLength | Name::TransferEncoding) && bytes.contains(&b'\t') {
+        // White space by the RFC, but peers differ on tabs, and nobody honest frames with them.
+        return Err(Refusal::bad("tab in a framing field"));
+    }
     if name == Name::Other && mimics_framing(&bytes[..name_bytes]) {
         return Err(Refusal::bad("field name that mimics framing"));
     }
@@ -213,12 +217,18 @@ fn fault_of_coding(value: &[u8]) -> Refusal {
     let is_sound = elements(value).enumerate().all(|(i, coding)| {
         let is_last = i + 1 == count;
         let is_chunked = coding.eq_ignore_ascii_case(b"chunked");
-        is_token(coding) && !coding.eq_ignore_ascii_case(b"identity") && (is_last || !is_chunked)
+        is_coding(coding) && !coding.eq_ignore_ascii_case(b"identity") && (is_last || !is_chunked)
     });
     match is_sound {
         true => Refusal::new(501, "transfer coding not known"),
         false => Refusal::bad("bad Transfer-Encoding"),
     }
+}
+
+/// Looks like the name of a coding: a token without the odd marks, as no registered one has them.
+fn is_coding(name: &[u8]) -> bool {
+    let is_plain = |&b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
+    !name.is_empty() && name.iter().all(is_plain)
 }
 
 /// One protocol such as `websocket` or `TLS/1.0`; never h2c, which would smuggle a second protocol past us.

@@ -1,0 +1,162 @@
+//! One pump for every body, in either direction and whatever the protocols: takes what a source has, gives it
+//! to a sink, and waits for whichever is slower. Never holds bytes itself but those in a pipe on their way.
+
+use std::cell::RefCell;
+use std::os::fd::{AsFd, OwnedFd};
+use std::task::{Context, Poll, ready};
+use tidegate_core::exchange::{Fault, Fill, Sink, Source};
+
+/// From so many coming bytes on they are spliced: below, the two extra system calls cost more than the copy.
+const SPLICE_BYTES_MIN: u64 = 256 << 10;
+/// A pipe's size. Larger ones move more per call, but hold more for a slow reader: with a read buffer beside it a
+/// connection stays below 256 KiB.
+const PIPE_BYTES: usize = 128 << 10;
+/// Pipes kept per worker.
+const PIPES_KEPT: usize = 64;
+
+/// Which side stopped a pump.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stopped {
+    /// The source.
+    Source(Fault),
+    /// The sink.
+    Sink(Fault),
+    /// The body is larger than allowed.
+    TooLarge,
+}
+
+/// One direction of one message.
+pub(crate) struct Pump<'w> {
+    pipes: &'w Pipes,
+    pipe: Option<Pipe>,
+    in_pipe: usize,
+    /// Bytes of body moved so far.
+    pub moved: u64,
+    most: u64,
+    /// The end was passed on.
+    pub is_done: bool,
+}
+
+impl<'w> Pump<'w> {
+    /// A pump that refuses to move more than `most` bytes.
+    pub(crate) fn new(pipes: &'w Pipes, most: u64) -> Pump<'w> {
+        Pump { pipes, pipe: None, in_pipe: 0, moved: 0, most, is_done: false }
+    }
+
+    /// Moves what can be moved. Ready when the body and its end were passed on.
+    pub(crate) fn poll<S: Source, T: Sink>(
+        &mut self,
+        cx: &mut Context<'_>,
+        from: &mut S,
+        to: &mut T,
+    ) -> Poll<Result<(), Stopped>> {
+        while !self.is_done {
+            if self.in_pipe > 0 {
+                ready!(self.poll_pipe(cx, to))?;
+                continue;
+            }
+            let mut counted = Counted { source: from, moved: &mut self.moved, most: self.most };
+            match ready!(to.poll_send(cx, &mut counted)) {
+                Ok(()) if self.moved > self.most => return Poll::Ready(Err(Stopped::TooLarge)),
+                Ok(()) => {}
+                Err(fault) => return Poll::Ready(Err(Stopped::Sink(fault))),
+            }
+            if from.spliceable() >= SPLICE_BYTES_MIN && self.most == u64::MAX && to.accepts_splice() {
+                if let Some(pipe) = self.pipe.take().or_else(|| self.pipes.lease()) {
+                    let pipe = self.pipe.insert(pipe);
+                    let n = ready!(from.poll_splice(cx, pipe.inlet.as_fd(), PIPE_BYTES))
+                        .map_err(Stopped::Source)?;
+                    self.in_pipe += n;
+                    self.moved += n as u64;
+                    continue;
+                }
+            }
+            match ready!(from.poll_fill(cx)).map_err(Stopped::Source)? {
+                Fill::Data => {}
+                Fill::End => {
+                    ready!(to.poll_finish(cx, from.trailers())).map_err(Stopped::Sink)?;
+                    self.is_done = true;
+                }
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_pipe<T: Sink>(&mut self, cx: &mut Context<'_>, to: &mut T) -> Poll<Result<(), Stopped>> {
+        let Some(pipe) = &self.pipe else { return Poll::Ready(Err(Stopped::Sink(Fault::Gone))) };
+        let n = ready!(to.poll_splice_out(cx, pipe.outlet.as_fd(), self.in_pipe)).map_err(Stopped::Sink)?;
+        self.in_pipe -= n.min(self.in_pipe);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl Drop for Pump<'_> {
+    fn drop(&mut self) {
+        // A pipe with bytes in it is not lent again: they belong to this body.
+        if let Some(pipe) = self.pipe.take().filter(|_| self.in_pipe == 0) {
+            self.pipes.give_back(pipe);
+        }
+    }
+}
+
+/// Counts what a sink takes, and shows it no more than one byte beyond the most that is allowed.
+struct Counted<'a, S> {
+    source: &'a mut S,
+    moved: &'a mut u64,
+    most: u64,
+}
+
+impl<S: Source> Source for Counted<'_, S> {
+    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<Fill, Fault>> {
+        self.source.poll_fill(cx)
+    }
+
+    fn pieces<'a>(&'a self, out: &mut [&'a [u8]]) -> usize {
+        if *self.moved > self.most { 0 } else { self.source.pieces(out) }
+    }
+
+    fn is_last(&self) -> bool {
+        self.source.is_last()
+    }
+
+    fn consume(&mut self, n: usize) {
+        *self.moved += n as u64;
+        self.source.consume(n);
+    }
+
+    fn trailers(&self) -> &tidegate_core::head::Fields {
+        self.source.trailers()
+    }
+}
+
+struct Pipe {
+    outlet: OwnedFd,
+    inlet: OwnedFd,
+}
+
+/// Spare pipes of a worker.
+#[derive(Default)]
+pub(crate) struct Pipes {
+    spare: RefCell<Vec<Pipe>>,
+}
+
+impl Pipes {
+    /// An empty pipe; `None` when the process has no descriptors left, and the bytes are copied then.
+    fn lease(&self) -> Option<Pipe> {
+        if let Some(pipe) = self.spare.borrow_mut().pop() {
+            return Some(pipe);
+        }
+        let flags = rustix::pipe::PipeFlags::NONBLOCK | rustix::pipe::PipeFlags::CLOEXEC;
+        let (outlet, inlet) = rustix::pipe::pipe_with(flags).ok()?;
+        // Refused beyond the user's allowance: the pipe then stays at 64 KiB, which is slower and right.
+        let _ = rustix::pipe::fcntl_setpipe_size(&inlet, PIPE_BYTES);
+        Some(Pipe { outlet, inlet })
+    }
+
+    fn give_back(&self, pipe: Pipe) {
+        let mut spare = self.spare.borrow_mut();
+        if spare.len() < PIPES_KEPT {
+            spare.push(pipe);
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! Answers the gateway gives by itself: those in the configuration, and problem details. They pass through the
+//! same exchange as a backend's.
+
+use std::future::poll_fn;
+use std::task::{Context, Poll};
+use tidegate_core::exchange::{AnswerBody, Exchange, Fault, Fill, Source};
+use tidegate_core::head::{Fields, Length, RequestHead, ResponseHead};
+use tidegate_core::name::Method;
+use tidegate_core::plan::Respond;
+
+use crate::pump::Pump;
+use crate::record::Record;
+use crate::rescue::Failure;
+use crate::worker::Worker;
+
+/// Fills the head of an answer from the configuration.
+pub(crate) fn respond(respond: &Respond, response: &mut ResponseHead) {
+    response.clear();
+    response.status = respond.status;
+    for (name, value) in &respond.fields {
+        response.fields.push(name, value.as_bytes());
+    }
+}
+
+/// Whether answers with this status have no body and no length (RFC 9110 §8.6).
+fn is_bodiless(status: u16) -> bool {
+    status < 200 || status == 204 || status == 304
+}
+
+/// Sends an answer whose body is in memory.
+pub(crate) async fn deliver<E: Exchange>(
+    worker: &Worker,
+    request: &RequestHead,
+    client: &mut E,
+    response: &ResponseHead,
+    body: &[u8],
+    record: &mut Record<'_>,
+) -> Result<(), Failure> {
+    let length = body.len() as u64;
+    let (shown, framing) = match () {
+        () if is_bodiless(response.status) => {
+            (&b""[..], AnswerBody { length: Length::Empty, stated_length: None })
+        }
+        () if request.method == Method::Head => {
+            (&b""[..], AnswerBody { length: Length::Empty, stated_length: Some(length) })
+        }
+        () => (body, AnswerBody { length: Length::Exact(length), stated_length: None }),
+    };
+    client.answer(request, response, framing);
+    record.answered(response.status);
+    let mut text = Text { left: shown, no_trailers: Fields::default() };
+    let mut pump = Pump::new(&worker.pipes, u64::MAX);
+    let result = poll_fn(|cx| pump.poll(cx, &mut text, client)).await;
+    record.bytes_out = pump.moved;
+    result.map_err(|_| Failure::client_gone())
+}
+
+/// Bytes in memory as a body.
+struct Text<'a> {
+    left: &'a [u8],
+    no_trailers: Fields,
+}
+
+impl Source for Text<'_> {
+    fn poll_fill(&mut self, _: &mut Context<'_>) -> Poll<Result<Fill, Fault>> {
+        Poll::Ready(Ok(if self.left.is_empty() { Fill::End } else { Fill::Data }))
+    }
+
+    fn pieces<'a>(&'a self, out: &mut [&'a [u8]]) -> usize {
+        match out.first_mut() {
+            Some(piece) if !self.left.is_empty() => {
+                *piece = self.left;
+                1
+            }
+            _ => 0,
+        }
+    }
+
+    fn is_last(&self) -> bool {
+        true
+    }
+
+    fn consume(&mut self, n: usize) {
+        self.left = &self.left[n..];
+    }
+
+    fn trailers(&self) -> &Fields {
+        &self.no_trailers
+    }
+}

@@ -1,0 +1,144 @@
+//! The one place that turns a failure into what the client sees: a status and problem details (RFC 9457). Says
+//! what happened and which request it was; never a backend's address or anything of our insides.
+
+use std::io::Write;
+use tidegate_core::date;
+use tidegate_core::exchange::{Client, Exchange};
+use tidegate_core::head::{RequestHead, ResponseHead};
+use tidegate_core::name::{Method, Name};
+use tidegate_core::outcome::{Outcome, Refusal};
+use tidegate_core::plan::RoutePlan;
+use tidegate_core::policy::Reply;
+use tidegate_core::status::reason;
+use tidegate_wire::scratch::Leased;
+
+use crate::outbound;
+use crate::record::{self, Record};
+use crate::reply;
+use crate::worker::Worker;
+
+/// Why a request did not get its backend's answer.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    status: u16,
+    /// How it counts.
+    pub outcome: Outcome,
+    detail: &'static str,
+    field: Option<(&'static str, String)>,
+    reply: Option<Box<Reply>>,
+}
+
+impl Failure {
+    /// A failure with its status.
+    pub(crate) fn new(status: u16, outcome: Outcome) -> Failure {
+        Failure { status, outcome, detail: "", field: None, reply: None }
+    }
+
+    /// A request that turned out, after its head, to be one nobody can take.
+    pub(crate) fn refused(refusal: Refusal) -> Failure {
+        Failure { detail: refusal.reason, ..Failure::new(refusal.status, outcome_of(refusal)) }
+    }
+
+    /// Nobody is left to answer. 499 is what logs and metrics show for it, as in nginx.
+    pub(crate) fn client_gone() -> Failure {
+        Failure::new(499, Outcome::ClientGone)
+    }
+
+    /// A policy's own answer.
+    pub(crate) fn reply(reply: Box<Reply>) -> Failure {
+        Failure { reply: Some(reply.clone()), ..Failure::new(reply.status, reply.outcome) }
+    }
+
+    /// Adds a field to the answer.
+    pub(crate) fn with(mut self, name: &'static str, value: String) -> Failure {
+        self.field = Some((name, value));
+        self
+    }
+}
+
+fn outcome_of(refusal: Refusal) -> Outcome {
+    match refusal.status {
+        413 => Outcome::TooLarge,
+        405 => Outcome::MethodNotAllowed,
+        _ => Outcome::BadRequest,
+    }
+}
+
+/// Answers a failed request, if an answer is still possible.
+pub(crate) async fn rescue<E: Exchange>(
+    worker: &Worker,
+    plan: Option<&RoutePlan>,
+    request: &RequestHead,
+    client: &mut E,
+    response: &mut ResponseHead,
+    record: &mut Record<'_>,
+    failure: Failure,
+) {
+    record.outcome = failure.outcome;
+    if record.is_answered() {
+        return; // the head is out: all that is left is to end the connection, which the codec does
+    }
+    record.status = failure.status;
+    if failure.outcome == Outcome::ClientGone {
+        return;
+    }
+    if matches!(failure.status, 400 | 408 | 413) {
+        client.close_after(); // what follows on the connection cannot be trusted, or is not wanted
+    }
+    let mut body: Leased<Vec<u8>> = Leased::take();
+    fill(&failure, record.request_id(), response, &mut body);
+    match plan {
+        Some(plan) => outbound::outbound(plan, request, response, record.request_id()),
+        None => outbound::identify(response, record.request_id()),
+    }
+    if let Err(gone) = reply::deliver(worker, request, client, response, &body, record).await {
+        record.outcome = gone.outcome;
+    }
+}
+
+/// Answers what the codec refused before it was a request.
+pub(crate) fn refuse(
+    worker: &Worker,
+    _client: &Client,
+    refusal: Refusal,
+    answer: &mut ResponseHead,
+    body: &mut Vec<u8>,
+) {
+    let id = record::RequestId::new(worker);
+    fill(&Failure::refused(refusal), id.text(), answer, body);
+    outbound::identify(answer, id.text());
+    worker.snapshot().unrouted.of(worker.number).count(Method::Other, refusal.status);
+}
+
+/// Writes head and body of a failure's answer.
+fn fill(failure: &Failure, request_id: &str, response: &mut ResponseHead, body: &mut Vec<u8>) {
+    response.clear();
+    response.status = failure.status;
+    response.fields.add(Name::Date, date::now().as_bytes());
+    if let Some((name, value)) = &failure.field {
+        response.fields.push(name, value.as_bytes());
+    }
+    if let Some(reply) = &failure.reply {
+        for (name, value) in &reply.fields {
+            response.fields.push(name, value.as_bytes());
+        }
+        if let Some((content_type, bytes)) = &reply.body {
+            response.fields.add(Name::ContentType, content_type.as_bytes());
+            body.extend_from_slice(bytes);
+            return;
+        }
+    }
+    response.fields.add(Name::ContentType, b"application/problem+json");
+    // Every text here is our own and free of what JSON would escape; writing to memory cannot fail.
+    let _ = write!(
+        body,
+        r#"{{"type":"about:blank","title":"{}","status":{},"code":"{}","#,
+        reason(failure.status),
+        failure.status,
+        failure.outcome.code(),
+    );
+    if !failure.detail.is_empty() {
+        let _ = write!(body, r#""detail":"{}","#, failure.detail);
+    }
+    let _ = writeln!(body, r#""request_id":"{request_id}"}}"#);
+}

@@ -1,0 +1,60 @@
+//! Step 5: a place at a backend. The balancer chooses, the bound on connections holds, and the place is given
+//! back when the reservation is dropped, however the request ends.
+
+use std::sync::atomic::Ordering::Relaxed;
+use tidegate_core::balance::{Pick, Sample, Tried};
+use tidegate_core::clock::{self, Nanos};
+use tidegate_core::outcome::Outcome;
+use tidegate_core::service::{Backend, Service};
+
+use crate::rescue::Failure;
+use crate::worker::Worker;
+
+/// A place at a backend for one try.
+pub(crate) struct Reservation<'s> {
+    service: &'s Service,
+    /// Which backend of the roster.
+    pub index: usize,
+}
+
+/// Reserves a place, away from backends this request has failed on.
+pub(crate) fn reserve<'s>(
+    worker: &Worker,
+    service: &'s Service,
+    tried: Tried,
+) -> Result<Reservation<'s>, Failure> {
+    if service.meters.in_flight.load(Relaxed) >= service.connections_max as u64 {
+        return Err(Failure::new(503, Outcome::Shed).with("retry-after", "1".into()));
+    }
+    let pick = Pick { now: clock::coarse(), random: worker.random(), tried };
+    let Some(index) = service.balancer.pick(&service.roster, pick) else {
+        return Err(Failure::new(503, Outcome::NoBackend));
+    };
+    let cell = &service.roster.backends[index].cell;
+    cell.in_flight.fetch_add(1, Relaxed);
+    cell.requests.fetch_add(1, Relaxed);
+    service.meters.in_flight.fetch_add(1, Relaxed);
+    Ok(Reservation { service, index })
+}
+
+impl<'s> Reservation<'s> {
+    /// The backend.
+    pub(crate) fn backend(&self) -> &'s Backend {
+        &self.service.roster.backends[self.index]
+    }
+
+    /// Tells the balancer how the try went.
+    pub(crate) fn observe(&self, now: Nanos, sample: Sample) {
+        if matches!(sample, Sample::Failed(_)) {
+            self.backend().cell.failures.fetch_add(1, Relaxed);
+        }
+        self.service.balancer.observe(&self.service.roster, self.index, now, sample);
+    }
+}
+
+impl Drop for Reservation<'_> {
+    fn drop(&mut self) {
+        self.backend().cell.in_flight.fetch_sub(1, Relaxed);
+        self.service.meters.in_flight.fetch_sub(1, Relaxed);
+    }
+}

@@ -1,0 +1,93 @@
+//! Step 6: a connection to the backend, waiting or new, and the request's head on it.
+
+use std::future::poll_fn;
+use std::task::Poll;
+use tidegate_core::clock::{self, Nanos};
+use tidegate_core::exchange::Exchange;
+use tidegate_core::head::RequestHead;
+use tidegate_core::outcome::Outcome;
+use tidegate_core::service::{HostSent, Service};
+use tidegate_wire::http1::client::Upstream;
+use tidegate_wire::http1::encode::RequestFraming;
+use tidegate_wire::socket::Socket;
+
+use crate::call::{Cause, TryError, TryFailed};
+use crate::rescue::Failure;
+use crate::reserve::Reservation;
+use crate::worker::Worker;
+
+/// Whether a waiting connection may be taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reuse {
+    /// Yes.
+    Allowed,
+    /// No: one has just turned out to be closed.
+    Never,
+}
+
+/// Takes a waiting connection or opens one. Success and failure of opening tell whether the backend is up.
+pub(crate) async fn connect<E: Exchange>(
+    worker: &Worker,
+    service: &Service,
+    reservation: &Reservation<'_>,
+    reuse: Reuse,
+    deadline: Nanos,
+    request: &RequestHead,
+    client: &mut E,
+) -> Result<Upstream, TryError> {
+    let backend = reservation.backend();
+    if reuse == Reuse::Allowed {
+        while let Some((socket, sent)) = worker.pool.take(backend.cell.id) {
+            let upstream = Upstream::new(socket, Some(sent));
+            // What must not be sent twice is not sent on a connection the backend has closed already.
+            if request.method.is_idempotent() || upstream.is_open() {
+                return Ok(upstream);
+            }
+        }
+    }
+    let timer = worker.timer();
+    timer.set(clock::coarse().after(service.timeouts.connect).min(deadline));
+    let mut connecting = Box::pin(Socket::connect(&backend.address));
+    let connected = poll_fn(|cx| {
+        if client.poll_gone(cx).is_ready() {
+            return Poll::Ready(Err(TryError::Final(Failure::client_gone())));
+        }
+        if let Poll::Ready(result) = connecting.as_mut().poll(cx) {
+            return Poll::Ready(Ok(result.ok()));
+        }
+        timer.poll(cx).map(|()| Ok(None))
+    });
+    let socket = connected.await?;
+    let now = clock::exact();
+    let Some(socket) = socket else {
+        if now >= deadline {
+            return Err(TryError::Final(Failure::new(504, Outcome::BackendTimeout)));
+        }
+        backend.cell.connect_failed(now);
+        worker.pool.forget(backend.cell.id);
+        return Err(TryError::Backend(TryFailed { cause: Cause::Connect, is_unseen: true, is_stale: false }));
+    };
+    backend.cell.connected(now);
+    Ok(Upstream::new(socket, None))
+}
+
+/// Puts the request's head on the connection; it leaves with the body, or with the first flush.
+pub(crate) fn begin<E: Exchange>(
+    service: &Service,
+    reservation: &Reservation<'_>,
+    upstream: &mut Upstream,
+    request: &RequestHead,
+    client: &E,
+) {
+    let host = match &service.host {
+        HostSent::Client if !request.host.is_empty() => request.host_bytes(),
+        HostSent::Client | HostSent::Backend => reservation.backend().label.as_bytes(),
+        HostSent::Named(name) => name.as_bytes(),
+    };
+    let framing = RequestFraming {
+        length: client.length(),
+        upgrade: client.upgrade().map(|token| token.of(request.fields.text())),
+        expects_continue: client.expects_continue(),
+    };
+    upstream.begin(request, host, framing);
+}

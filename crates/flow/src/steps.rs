@@ -1,0 +1,55 @@
+//! The life of a request on one screen. Each step is a file of that name; what fails in any of them ends in
+//! `rescue`, and every request ends in `record`.
+
+use tidegate_core::exchange::Exchange;
+use tidegate_core::head::{RequestHead, ResponseHead};
+use tidegate_core::plan::{RoutePlan, Snapshot, Target};
+use tidegate_wire::scratch::Leased;
+
+use crate::record::Record;
+use crate::rescue::Failure;
+use crate::worker::Worker;
+use crate::{call, deliver, forward, inbound, outbound, reply, rescue, route};
+
+/// Serves one request.
+pub(crate) async fn run<E: Exchange>(worker: &Worker, request: &mut RequestHead, client: &mut E) {
+    let snapshot = worker.snapshot();
+    let mut record = Record::begin(worker);
+    let mut response: Leased<ResponseHead> = Leased::take();
+
+    let mut plan = None;
+    let result = steps(worker, &snapshot, request, client, &mut response, &mut record, &mut plan).await;
+    if let Err(failure) = result {
+        rescue::rescue(worker, plan, request, client, &mut response, &mut record, failure).await;
+    }
+    record.end(&snapshot, plan, request, client);
+}
+
+async fn steps<'s, E: Exchange>(
+    worker: &Worker,
+    snapshot: &'s Snapshot,
+    request: &mut RequestHead,
+    client: &mut E,
+    response: &mut ResponseHead,
+    record: &mut Record<'s>,
+    chosen: &mut Option<&'s RoutePlan>,
+) -> Result<(), Failure> {
+    let plan = *chosen.insert(route::route(snapshot, request)?);
+    forward::request(worker, request, client, record.request_id());
+    inbound::inbound(plan, request, client, record.request_id()).await?;
+    let leg = match &plan.target {
+        Target::Service(leg) => leg,
+        Target::Split(split) => split.pick(worker.random()),
+        Target::Respond(respond) => {
+            reply::respond(respond, response);
+            outbound::outbound(plan, request, response, record.request_id());
+            return reply::deliver(worker, request, client, response, &respond.body, record).await;
+        }
+    };
+    record.leg = Some(leg);
+    let mut reached = call::call(worker, plan, leg, request, client, response, record).await?;
+    outbound::outbound(plan, request, response, record.request_id());
+    deliver::deliver(worker, leg, request, client, response, &mut reached, record).await?;
+    reached.give_back(worker, leg);
+    Ok(())
+}

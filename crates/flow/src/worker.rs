@@ -1,0 +1,116 @@
+//! What the steps of a request need of the worker they run on. One per worker thread; nothing in it is shared,
+//! so nothing in it is locked.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+use tidegate_core::clock;
+use tidegate_core::exchange::{Client, Exchange, Handler};
+use tidegate_core::head::{RequestHead, ResponseHead};
+use tidegate_core::outcome::Refusal;
+use tidegate_core::plan::Snapshot;
+use tidegate_wire::pool::Pool;
+use tidegate_wire::timer::Timer;
+
+use crate::pump::Pipes;
+
+/// Timers kept for requests: as many as requests are usually in flight on a worker.
+const TIMERS_KEPT: usize = 1024;
+
+/// A worker's data plane: takes requests from codecs and runs them.
+pub struct Worker {
+    /// Its number, an index into tables by worker.
+    pub number: usize,
+    /// How many workers there are; per-process bounds are divided by it.
+    pub workers: usize,
+    /// What this gateway calls itself in Via.
+    pub node: Rc<str>,
+    snapshot: RefCell<Rc<Arc<Snapshot>>>,
+    /// Idle connections to backends.
+    pub pool: Pool,
+    pub(crate) pipes: Pipes,
+    timers: RefCell<Vec<Timer>>,
+    random: Cell<u64>,
+}
+
+impl Worker {
+    /// A worker that serves this snapshot. `seed` feeds its dice and its request ids.
+    pub fn new(number: usize, workers: usize, node: &str, snapshot: Arc<Snapshot>, seed: u64) -> Worker {
+        Worker {
+            number,
+            workers: workers.max(1),
+            node: node.into(),
+            snapshot: RefCell::new(Rc::new(snapshot)),
+            pool: Pool::default(),
+            pipes: Pipes::default(),
+            timers: RefCell::default(),
+            random: Cell::new(seed),
+        }
+    }
+
+    /// The snapshot requests see now. Counted without an atomic instruction: it is this worker's own reference.
+    pub(crate) fn snapshot(&self) -> Rc<Arc<Snapshot>> {
+        self.snapshot.borrow().clone()
+    }
+
+    /// Requests that begin from now on see this snapshot.
+    pub fn swap(&self, snapshot: Arc<Snapshot>) {
+        self.snapshot.replace(Rc::new(snapshot));
+    }
+
+    /// 64 fresh random bits: splitmix64 (Steele, Lea, Flood 2014), good for dice and ids, not for secrets.
+    pub(crate) fn random(&self) -> u64 {
+        let state = self.random.get().wrapping_add(0x9e37_79b9_7f4a_7c15);
+        self.random.set(state);
+        let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// A timer for one request.
+    pub(crate) fn timer(&self) -> RequestTimer<'_> {
+        let timer = self.timers.borrow_mut().pop().unwrap_or_default();
+        RequestTimer { worker: self, timer: Some(timer) }
+    }
+
+    /// Housekeeping, about once a second.
+    pub fn tick(&self) {
+        self.pool.sweep(clock::exact());
+    }
+}
+
+impl Handler for Worker {
+    async fn handle<E: Exchange>(&self, request: &mut RequestHead, exchange: &mut E) {
+        crate::steps::run(self, request, exchange).await;
+    }
+
+    fn refuse(&self, client: &Client, refusal: Refusal, answer: &mut ResponseHead, body: &mut Vec<u8>) {
+        crate::rescue::refuse(self, client, refusal, answer, body);
+    }
+}
+
+/// A timer on loan from the worker.
+pub(crate) struct RequestTimer<'w> {
+    worker: &'w Worker,
+    timer: Option<Timer>,
+}
+
+impl std::ops::Deref for RequestTimer<'_> {
+    type Target = Timer;
+    fn deref(&self) -> &Timer {
+        // Taken only by `drop`, after which nobody can ask.
+        self.timer.as_ref().unwrap_or_else(|| unreachable!("a request's timer is there until it is dropped"))
+    }
+}
+
+impl Drop for RequestTimer<'_> {
+    fn drop(&mut self) {
+        if let Some(timer) = self.timer.take() {
+            timer.set(clock::Nanos::NEVER);
+            let mut timers = self.worker.timers.borrow_mut();
+            if timers.len() < TIMERS_KEPT {
+                timers.push(timer);
+            }
+        }
+    }
+}

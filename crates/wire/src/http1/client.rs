@@ -1,0 +1,197 @@
+//! One HTTP/1.1 connection to a backend while a request is on it. Driven inline by the task that owns the
+//! request: no second task, no channel. Idle connections wait in `pool` as bare sockets.
+
+use super::encode::{self, RequestFraming};
+use super::inbound::Inbound;
+use super::outbound::{Framing, Outbound};
+use super::response::{ParsedResponse, ResponseParser};
+use crate::socket::{Peek, Socket};
+use std::os::fd::BorrowedFd;
+use std::task::{Context, Poll, ready};
+use tidegate_core::exchange::{Fault, Fill, Sink, Source};
+use tidegate_core::head::{Fields, Length, RequestHead, ResponseHead};
+use tidegate_core::limits::HeadLimits;
+use tidegate_core::name::Method;
+use tidegate_core::outcome::Refusal;
+
+/// A connection that is carrying an exchange.
+pub struct Upstream {
+    socket: Socket,
+    inbound: Inbound,
+    outbound: Outbound,
+    parser: ResponseParser,
+    /// Bytes written on this connection before the request in progress.
+    sent_before: u64,
+    sent: u64,
+    /// Whether it served a request before this one: the backend may have closed it meanwhile.
+    pub is_reused: bool,
+    is_keep_alive: bool,
+    is_tunnel: bool,
+}
+
+impl Upstream {
+    /// Takes a connected socket; `sent` is what was written on it before, `None` for a new connection.
+    pub fn new(socket: Socket, sent: Option<u64>) -> Upstream {
+        Upstream {
+            socket,
+            inbound: Inbound::new(),
+            outbound: Outbound::new(),
+            parser: ResponseParser::default(),
+            sent_before: sent.unwrap_or(0),
+            sent: sent.unwrap_or(0),
+            is_reused: sent.is_some(),
+            is_keep_alive: false,
+            is_tunnel: false,
+        }
+    }
+
+    /// Puts a request's head; it is written with the first send or finish.
+    pub fn begin(&mut self, head: &RequestHead, host: &[u8], framing: RequestFraming<'_>) {
+        let body = match framing.length {
+            Length::Empty => Framing::None,
+            Length::Exact(n) => Framing::Exact(n),
+            Length::Streamed => Framing::Chunked,
+        };
+        encode::write_request_head(&mut self.outbound.pending, head, host, framing);
+        self.outbound.begin(body);
+    }
+
+    /// Writes what is pending: a head whose body is held back.
+    pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Fault>> {
+        self.outbound.poll_flush(&mut self.socket, cx, &mut self.sent)
+    }
+
+    /// The response head, interim ones too: call again after those. Fills `head`.
+    pub fn poll_head(
+        &mut self,
+        cx: &mut Context<'_>,
+        method: Method,
+        head: &mut ResponseHead,
+    ) -> Poll<Result<ParsedResponse, Fault>> {
+        loop {
+            if !self.inbound.buffer.is_empty() {
+                let bytes = self.inbound.buffer.bytes();
+                let parsed = self.parser.parse(bytes, method, &HeadLimits::RESPONSE, head);
+                if let Some(parsed) = parsed.map_err(|bad| Fault::Malformed(Refusal::new(502, bad.0)))? {
+                    self.inbound.buffer.consume(parsed.bytes);
+                    self.parser.reset();
+                    if !parsed.is_interim {
+                        self.inbound.begin(parsed.length, parsed.is_close_delimited);
+                        self.inbound.let_go();
+                        self.is_keep_alive = parsed.is_keep_alive && !parsed.is_close_delimited;
+                    }
+                    return Poll::Ready(Ok(parsed));
+                }
+            }
+            if ready!(self.inbound.poll_read(&mut self.socket, cx))? == 0 {
+                return Poll::Ready(Err(Fault::Gone));
+            }
+        }
+    }
+
+    /// Whether any byte of a response has come.
+    pub fn has_answered(&self) -> bool {
+        !self.inbound.buffer.is_empty()
+    }
+
+    /// Whether any byte of the request was given to the kernel.
+    pub fn has_sent(&self) -> bool {
+        self.sent > self.sent_before
+    }
+
+    /// Whether the backend has certainly not seen any byte of the request, although some were written: its
+    /// kernel acknowledged none of them. The one case in which any method may be sent again (RFC 9110 §9.2.2:
+    /// "some means to know").
+    pub fn is_certainly_unseen(&self) -> bool {
+        // +1: the kernel counts the SYN as acknowledged.
+        self.socket.progress().acknowledged.is_some_and(|bytes| bytes <= self.sent_before + 1)
+    }
+
+    /// Whether the peer is still there and silent, by one system call. For requests that must not be sent twice.
+    pub fn is_open(&self) -> bool {
+        self.socket.peek() == Peek::Silent
+    }
+
+    /// A 101 came and went on to the client: from here on bytes are only bytes.
+    pub fn begin_tunnel(&mut self) {
+        self.is_tunnel = true;
+        self.inbound.begin_raw();
+        self.outbound.begin(Framing::UntilClose);
+    }
+
+    /// Ends the sending side of a tunnel.
+    pub fn shutdown_write(&self) {
+        self.socket.shutdown_write();
+    }
+
+    /// Gives the socket back for another request, with the count of bytes written on it; `None` when it is not
+    /// certain that both sides agree the exchange is over.
+    pub fn into_idle(self) -> Option<(Socket, u64)> {
+        let is_fit = self.is_keep_alive
+            && !self.is_tunnel
+            && self.inbound.is_at_end()
+            && self.inbound.buffer.is_empty()
+            && self.outbound.is_complete();
+        is_fit.then_some((self.socket, self.sent))
+    }
+}
+
+impl Source for Upstream {
+    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<Fill, Fault>> {
+        self.inbound.poll_fill(&mut self.socket, cx)
+    }
+
+    fn pieces<'a>(&'a self, out: &mut [&'a [u8]]) -> usize {
+        self.inbound.pieces(out)
+    }
+
+    fn is_last(&self) -> bool {
+        self.inbound.is_last()
+    }
+
+    fn consume(&mut self, n: usize) {
+        self.inbound.consume(n);
+    }
+
+    fn trailers(&self) -> &Fields {
+        self.inbound.trailers()
+    }
+
+    fn spliceable(&self) -> u64 {
+        self.inbound.spliceable()
+    }
+
+    fn poll_splice(
+        &mut self,
+        cx: &mut Context<'_>,
+        pipe: BorrowedFd<'_>,
+        max: usize,
+    ) -> Poll<Result<usize, Fault>> {
+        self.inbound.poll_splice(&mut self.socket, cx, pipe, max)
+    }
+}
+
+impl Sink for Upstream {
+    fn poll_send<S: Source>(&mut self, cx: &mut Context<'_>, from: &mut S) -> Poll<Result<(), Fault>> {
+        self.outbound.poll_send(&mut self.socket, cx, from, &mut self.sent)
+    }
+
+    fn poll_finish(&mut self, cx: &mut Context<'_>, trailers: &Fields) -> Poll<Result<(), Fault>> {
+        self.outbound.poll_finish(&mut self.socket, cx, trailers, &mut self.sent)
+    }
+
+    fn accepts_splice(&self) -> bool {
+        self.outbound.accepts_splice()
+    }
+
+    fn poll_splice_out(
+        &mut self,
+        cx: &mut Context<'_>,
+        pipe: BorrowedFd<'_>,
+        n: usize,
+    ) -> Poll<Result<usize, Fault>> {
+        let moved = ready!(self.outbound.poll_splice_out(&mut self.socket, cx, pipe, n))?;
+        self.sent += moved as u64;
+        Poll::Ready(Ok(moved))
+    }
+}

@@ -1,0 +1,266 @@
+//! Listening sockets: one per worker and bind, made once and kept across reloads, and the accept loop that
+//! turns connections into tasks. `Listeners` can adopt descriptors that somebody else opened.
+
+use crate::socket::Socket;
+use socket2::{Domain, Protocol, SockAddr, Type};
+use std::collections::HashMap;
+use std::io;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
+use tokio::net::{TcpListener, UnixListener};
+
+/// Connections the kernel completes before we accept them. The kernel caps it at net.core.somaxconn.
+const BACKLOG: i32 = 65_535;
+
+/// Where a listener is bound.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Bind {
+    /// An IP address and port.
+    Inet(SocketAddr),
+    /// A Unix socket's path.
+    Unix(PathBuf),
+}
+
+impl std::fmt::Display for Bind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Bind::Inet(address) => address.fmt(f),
+            Bind::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+/// A bound socket, not yet part of a worker's runtime.
+#[derive(Debug)]
+pub struct Listening(socket2::Socket, Bind);
+
+/// The process's listening sockets. A bind that stays is never closed: what waits in its queue is served.
+#[derive(Debug, Default)]
+pub struct Listeners {
+    open: HashMap<Bind, Vec<socket2::Socket>>,
+}
+
+impl Listeners {
+    /// Takes over descriptors that are already bound and listening (socket activation, upgrade).
+    pub fn adopt(&mut self, descriptors: impl IntoIterator<Item = OwnedFd>) -> io::Result<()> {
+        for descriptor in descriptors {
+            let socket = socket2::Socket::from(descriptor);
+            let local = socket.local_addr()?;
+            let bind = match (local.as_socket(), local.as_pathname()) {
+                (Some(address), _) => Bind::Inet(address),
+                (None, Some(path)) => Bind::Unix(path.to_owned()),
+                (None, None) => return Err(io::Error::other("an adopted socket is neither TCP nor Unix")),
+            };
+            socket.set_nonblocking(true)?;
+            self.open.entry(bind).or_default().push(socket);
+        }
+        Ok(())
+    }
+
+    /// One socket per worker for a bind: those already open first, then new ones in the same reuse-port group.
+    pub fn for_workers(&mut self, bind: &Bind, workers: usize) -> io::Result<Vec<Listening>> {
+        let sockets = self.open.entry(bind.clone()).or_default();
+        while sockets.len() < workers {
+            let socket = match (bind, sockets.first()) {
+                (Bind::Inet(address), _) => bind_inet(*address)?,
+                // A path can be bound once; workers share the socket.
+                (Bind::Unix(_), Some(first)) => first.try_clone()?,
+                (Bind::Unix(path), None) => bind_unix(path)?,
+            };
+            sockets.push(socket);
+        }
+        sockets.iter().take(workers).map(|socket| Ok(Listening(socket.try_clone()?, bind.clone()))).collect()
+    }
+
+    /// Closes the sockets of binds that are not in the list.
+    pub fn keep_only(&mut self, binds: &[Bind]) {
+        self.open.retain(|bind, _| binds.contains(bind));
+    }
+}
+
+fn bind_inet(address: SocketAddr) -> io::Result<socket2::Socket> {
+    let socket = socket2::Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_nonblocking(true)?;
+    socket.set_reuse_address(true)?;
+    refuse_foreign_listener(address)?;
+    socket.set_reuse_port(true)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    crate::socket::tune(&socket)?; // accepted connections inherit it
+    socket.bind(&SockAddr::from(address))?;
+    socket.listen(BACKLOG)?;
+    Ok(socket)
+}
+
+/// With reuse-port alone, a second process of the same user would silently take half of the connections of a
+/// running one. A bind without it fails while anybody else listens there.
+fn refuse_foreign_listener(address: SocketAddr) -> io::Result<()> {
+    static OURS: Mutex<Vec<SocketAddr>> = Mutex::new(Vec::new());
+    let mut ours = OURS.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    if address.port() == 0 || ours.contains(&address) {
+        return Ok(());
+    }
+    let probe = socket2::Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    probe.set_reuse_address(true)?;
+    probe.bind(&SockAddr::from(address))?;
+    ours.push(address);
+    Ok(())
+}
+
+fn bind_unix(path: &PathBuf) -> io::Result<socket2::Socket> {
+    let socket = socket2::Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    let address = SockAddr::unix(path)?;
+    socket.set_nonblocking(true)?;
+    if path.exists() && socket2::Socket::new(Domain::UNIX, Type::STREAM, None)?.connect(&address).is_err() {
+        std::fs::remove_file(path)?; // left by a process that is gone
+    }
+    socket.bind(&address)?;
+    socket.listen(BACKLOG)?;
+    Ok(socket)
+}
+
+enum Accepting {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+/// A listening socket on a worker's runtime.
+pub struct Acceptor(Accepting);
+
+impl Listening {
+    /// Hands the socket to the runtime of the calling worker.
+    pub fn into_acceptor(self) -> io::Result<Acceptor> {
+        Ok(Acceptor(match self.1 {
+            Bind::Inet(_) => Accepting::Tcp(TcpListener::from_std(self.0.into())?),
+            Bind::Unix(_) => Accepting::Unix(UnixListener::from_std(self.0.into())?),
+        }))
+    }
+}
+
+impl Acceptor {
+    /// The next connection and its address.
+    pub async fn accept(&self) -> io::Result<(Socket, Option<SocketAddr>)> {
+        match &self.0 {
+            Accepting::Tcp(listener) => {
+                let (stream, address) = listener.accept().await?;
+                Ok((Socket::Tcp(stream), Some(address)))
+            }
+            Accepting::Unix(listener) => Ok((Socket::Unix(listener.accept().await?.0), None)),
+        }
+    }
+}
+
+/// Counts open connections of a listener over all workers, in all and per address; a count is given back when
+/// its `Admitted` is dropped.
+#[derive(Debug, Default)]
+pub struct ConnectionCounts {
+    open: AtomicUsize,
+    /// Per address, only while a cap is set. Written once per connection, so a plain lock is cheap enough.
+    by_address: Mutex<HashMap<IpAddr, u32>>,
+}
+
+/// A counted connection.
+#[derive(Debug)]
+pub struct Admitted {
+    counts: Arc<ConnectionCounts>,
+    address: Option<IpAddr>,
+}
+
+/// How a client is told from another: IPv6 by its /64, which is what one customer is given.
+fn counted_address(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from(u128::from(v6) & !u128::from(u64::MAX))),
+        v4 => v4,
+    }
+}
+
+impl ConnectionCounts {
+    /// Counts a connection in, or refuses it at a cap; `None` is no cap.
+    pub fn admit(
+        self: &Arc<Self>,
+        address: Option<SocketAddr>,
+        most: Option<usize>,
+        most_per_address: Option<u32>,
+    ) -> Option<Admitted> {
+        let open = self.open.fetch_add(1, Relaxed);
+        let mut admitted = Admitted { counts: self.clone(), address: None };
+        if most.is_some_and(|most| open >= most) {
+            return None; // dropping gives the count back
+        }
+        if let (Some(address), Some(most)) = (address, most_per_address) {
+            let address = counted_address(address.ip());
+            let mut by_address = self.by_address.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            let count = by_address.entry(address).or_insert(0);
+            if *count >= most {
+                drop(by_address);
+                return None;
+            }
+            *count += 1;
+            admitted.address = Some(address);
+        }
+        Some(admitted)
+    }
+
+    /// Connections open now.
+    pub fn open(&self) -> usize {
+        self.open.load(Relaxed)
+    }
+}
+
+impl Drop for Admitted {
+    fn drop(&mut self) {
+        self.counts.open.fetch_sub(1, Relaxed);
+        if let Some(address) = self.address {
+            let mut by_address =
+                self.counts.by_address.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            if let Some(count) = by_address.get_mut(&address) {
+                *count -= 1;
+                if *count == 0 {
+                    by_address.remove(&address);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> Option<SocketAddr> {
+        Some(SocketAddr::new(text.parse().unwrap(), 1))
+    }
+
+    #[test]
+    fn caps_hold_and_counts_come_back() {
+        let counts = Arc::new(ConnectionCounts::default());
+        let first = counts.admit(at("10.0.0.1"), Some(3), Some(1)).expect("first");
+        assert!(counts.admit(at("10.0.0.1"), Some(3), Some(1)).is_none(), "one per address");
+        let _second = counts.admit(at("10.0.0.2"), Some(3), Some(1)).expect("other address");
+        let _third = counts.admit(at("10.0.0.3"), Some(3), Some(1)).expect("third");
+        assert!(counts.admit(at("10.0.0.4"), Some(3), Some(1)).is_none(), "three in all");
+        drop(first);
+        assert!(counts.admit(at("10.0.0.1"), Some(3), Some(1)).is_some(), "given back");
+        assert_eq!(counts.open(), 2);
+    }
+
+    #[test]
+    fn ipv6_counts_by_its_64() {
+        let counts = Arc::new(ConnectionCounts::default());
+        let _first = counts.admit(at("2001:db8:0:1::1"), None, Some(1)).expect("first");
+        assert!(counts.admit(at("2001:db8:0:1:ffff::2"), None, Some(1)).is_none(), "same /64");
+        assert!(counts.admit(at("2001:db8:0:2::1"), None, Some(1)).is_some(), "next /64");
+    }
+
+    #[test]
+    fn a_port_in_use_by_somebody_else_is_an_error() {
+        let other = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let bind = Bind::Inet(other.local_addr().unwrap());
+        let error = Listeners::default().for_workers(&bind, 2).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+    }
+}

@@ -1,0 +1,207 @@
+//! A stream socket, TCP or Unix, as both sides of the gateway use it: reads that learn from a short read
+//! that nothing is left, gathered writes, a look without reading, splice, and what the kernel knows about
+//! bytes on their way.
+
+use std::future::poll_fn;
+use std::io::{self, IoSlice};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use tidegate_core::service::Address;
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
+use tokio::net::{TcpSocket, TcpStream, UnixStream};
+
+/// Unsent bytes the kernel keeps for a socket before it says "full": a slow reader holds this much of the
+/// kernel's memory, not megabytes. 128 KiB keep a link of 1 Gbit/s at 1 ms busy.
+const UNSENT_BYTES_MAX: u32 = 128 << 10;
+
+/// A connected stream socket of this worker's runtime.
+#[derive(Debug)]
+pub enum Socket {
+    /// Over TCP.
+    Tcp(TcpStream),
+    /// Over a Unix socket.
+    Unix(UnixStream),
+}
+
+/// What `peek` saw.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Peek {
+    /// Nothing yet: the peer is silent and there.
+    Silent,
+    /// At least one byte.
+    Bytes,
+    /// The peer closed its sending side.
+    Closed,
+    /// The connection is broken.
+    Broken,
+}
+
+/// What TCP knows of bytes on their way to the peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Bytes the peer's kernel has acknowledged since the connection began. Unix sockets and kernels that do not
+    /// say give `None`.
+    pub acknowledged: Option<u64>,
+    /// Whether the connection is over (reset, or closed both ways).
+    pub is_closed: bool,
+}
+
+macro_rules! each {
+    ($self:expr, $stream:ident => $body:expr) => {
+        match $self {
+            Socket::Tcp($stream) => $body,
+            Socket::Unix($stream) => $body,
+        }
+    };
+}
+
+impl Socket {
+    /// Connects to a backend. The caller bounds the time.
+    pub async fn connect(address: &Address) -> io::Result<Socket> {
+        match address {
+            Address::Inet(address) => {
+                let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+                let stream = socket.connect(*address).await?;
+                tune(&stream)?;
+                Ok(Socket::Tcp(stream))
+            }
+            Address::Unix(path) => Ok(Socket::Unix(UnixStream::connect(path).await?)),
+        }
+    }
+
+    /// Reads into `room`. `Ok(0)` is the end. A read that does not fill the room clears the readiness, so the next
+    /// one waits for the kernel's word instead of asking in vain.
+    pub fn poll_read(&mut self, cx: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>> {
+        let mut buf = ReadBuf::new(room);
+        ready!(each!(self, s => Pin::new(s).poll_read(cx, &mut buf)))?;
+        Poll::Ready(Ok(buf.filled().len()))
+    }
+
+    /// Writes the slices in one system call; a single slice without the detour over a list.
+    pub fn poll_write(&mut self, cx: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        match slices {
+            [one] => each!(self, s => Pin::new(s).poll_write(cx, one)),
+            _ => each!(self, s => Pin::new(s).poll_write_vectored(cx, slices)),
+        }
+    }
+
+    /// Waits until something can be read (bytes, an end, an error) without reading it.
+    pub fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        each!(self, s => s.poll_read_ready(cx))
+    }
+
+    /// The same as a future.
+    pub async fn readable(&mut self) -> io::Result<()> {
+        poll_fn(|cx| self.poll_readable(cx)).await
+    }
+
+    /// Looks at what would be read next, in one system call.
+    pub fn peek(&self) -> Peek {
+        let mut byte = [0u8; 1];
+        let flags = rustix::net::RecvFlags::PEEK | rustix::net::RecvFlags::DONTWAIT;
+        match rustix::net::recv(self.as_fd(), &mut byte[..], flags) {
+            Ok((0, _)) => Peek::Closed,
+            Ok(_) => Peek::Bytes,
+            Err(rustix::io::Errno::AGAIN) => Peek::Silent,
+            Err(_) => Peek::Broken,
+        }
+    }
+
+    /// Whether an idle connection is still fit for use, without a system call in the ordinary case: the runtime
+    /// would have heard of an end or of bytes. Readiness left over from a read that filled its buffer is looked at.
+    pub fn is_idle_and_open(&mut self) -> bool {
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        match self.poll_readable(&mut cx) {
+            Poll::Pending => true,
+            Poll::Ready(Err(_)) => false,
+            Poll::Ready(Ok(())) => self.peek() == Peek::Silent,
+        }
+    }
+
+    /// Ends the sending side; what was written is still delivered.
+    pub fn shutdown_write(&self) {
+        // It may be closed already; there is nothing to do about it then.
+        let _ = rustix::net::shutdown(self.as_fd(), rustix::net::Shutdown::Write);
+    }
+
+    /// Moves up to `max` bytes from the socket into an empty pipe. `Ok(0)` is the end.
+    pub fn poll_splice_in(
+        &mut self,
+        cx: &mut Context<'_>,
+        pipe: BorrowedFd<'_>,
+        max: usize,
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            ready!(each!(self, s => s.poll_read_ready(cx)))?;
+            let moved = each!(self, s => s.try_io(Interest::READABLE, || splice(s.as_fd(), pipe, max)));
+            match moved {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                other => return Poll::Ready(other),
+            }
+        }
+    }
+
+    /// Moves up to `max` bytes that lie in the pipe to the socket.
+    pub fn poll_splice_out(
+        &mut self,
+        cx: &mut Context<'_>,
+        pipe: BorrowedFd<'_>,
+        max: usize,
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            ready!(each!(self, s => s.poll_write_ready(cx)))?;
+            let moved = each!(self, s => s.try_io(Interest::WRITABLE, || splice(pipe, s.as_fd(), max)));
+            match moved {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                other => return Poll::Ready(other),
+            }
+        }
+    }
+
+    /// What the kernel knows of bytes on their way to the peer.
+    pub fn progress(&self) -> Progress {
+        match self {
+            Socket::Tcp(stream) => tcp_progress(stream),
+            Socket::Unix(_) => Progress { acknowledged: None, is_closed: false },
+        }
+    }
+}
+
+impl AsFd for Socket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        each!(self, s => s.as_fd())
+    }
+}
+
+/// No delay for small writes, bounded unsent bytes. A listening socket hands both down to what it accepts.
+pub(crate) fn tune(socket: &impl AsFd) -> io::Result<()> {
+    let socket = socket2::SockRef::from(socket);
+    socket.set_tcp_nodelay(true)?;
+    socket.set_tcp_notsent_lowat(UNSENT_BYTES_MAX)
+}
+
+fn splice(from: BorrowedFd<'_>, to: BorrowedFd<'_>, max: usize) -> io::Result<usize> {
+    use rustix::pipe::SpliceFlags;
+    Ok(rustix::pipe::splice(from, None, to, None, max, SpliceFlags::NONBLOCK | SpliceFlags::MOVE)?)
+}
+
+#[allow(unsafe_code)] // getsockopt(TCP_INFO) has no safe wrapper in the crates we use
+fn tcp_progress(stream: &TcpStream) -> Progress {
+    const UNKNOWN: Progress = Progress { acknowledged: None, is_closed: false };
+    const TCP_CLOSE: u8 = 7; // include/net/tcp_states.h
+    // SAFETY: all-zero is a valid tcp_info (plain integers); the kernel writes at most `length` bytes of it.
+    let (info, filled) = unsafe {
+        let mut info: libc::tcp_info = std::mem::zeroed();
+        let mut length = size_of::<libc::tcp_info>() as libc::socklen_t;
+        let place = (&raw mut info).cast();
+        let result =
+            libc::getsockopt(stream.as_raw_fd(), libc::IPPROTO_TCP, libc::TCP_INFO, place, &mut length);
+        (info, if result == 0 { length as usize } else { 0 })
+    };
+    let needed = std::mem::offset_of!(libc::tcp_info, tcpi_bytes_acked) + 8;
+    if filled < needed {
+        return UNKNOWN;
+    }
+    Progress { acknowledged: Some(info.tcpi_bytes_acked), is_closed: info.tcpi_state == TCP_CLOSE }
+}
