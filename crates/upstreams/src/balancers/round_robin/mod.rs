@@ -3,11 +3,14 @@
 //! not to its neighbour.
 
 use super::Kind;
-use super::choose::{Dice, WeightMax, is_usable};
+use super::draw::{Dice, WeightMax, is_usable};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use tidegate_core::balance::{Balancer, Pick, Sample};
 use tidegate_core::clock::Nanos;
 use tidegate_core::service::Roster;
+
+#[cfg(test)]
+mod tests;
 
 /// The member.
 pub(super) const KIND: Kind = Kind {
@@ -24,7 +27,7 @@ const TURNS_MAX: usize = 64;
 /// its turn in every round, one of half that weight in every second: exactly `weight` out of any
 /// `weight_max` consecutive rounds, evenly spread (gRPC's static stride scheduler is built the same way).
 #[derive(Debug, Default)]
-pub(super) struct RoundRobin {
+struct RoundRobin {
     turn: AtomicU64,
     weight_max: WeightMax,
 }

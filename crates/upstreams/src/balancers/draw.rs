@@ -1,5 +1,5 @@
-//! What members share: dice, who may be chosen, drawing by weight, and whom to take when nobody is left.
-//! Pure; called by every member.
+//! What members share: dice, who may be chosen, drawing one by weight, and whom to take when nobody is
+//! usable. Pure; called by the members and by `two_choices`.
 
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use tidegate_core::balance::Pick;
@@ -7,7 +7,7 @@ use tidegate_core::service::{Backend, Roster};
 
 /// Draws by rejection before the exact way, which looks at every backend. With equal weights and all up the
 /// first draw is taken; at half of that the exact way is needed once in 256 picks.
-const DRAWS_MAX: usize = 8;
+pub(super) const DRAWS_MAX: usize = 8;
 
 /// A short random sequence grown from the bits of one pick (splitmix64).
 #[derive(Clone, Debug)]
@@ -84,8 +84,7 @@ impl WeightMax {
         let weight_max = roster.backends.iter().map(|backend| backend.weight).max()?;
         self.0.store(weight_max.max(1), Relaxed);
         let total: u64 = usable().map(|(_, backend)| u64::from(backend.weight)).sum();
-        // 32 bits of dice are enough below; larger sums are scaled by it without harm.
-        let mut left = (u128::from(dice.bits()) * u128::from(total) >> 64) as u64;
+        let mut left = ((u128::from(dice.bits()) * u128::from(total)) >> 64) as u64;
         for (index, backend) in usable() {
             match left.checked_sub(u64::from(backend.weight)) {
                 Some(rest) => left = rest,
@@ -96,23 +95,10 @@ impl WeightMax {
     }
 }
 
-/// A usable backend other than `first`, all equally likely: whom to compare the first with.
-pub(super) fn rival(roster: &Roster, pick: &Pick, first: usize, dice: &mut Dice) -> Option<usize> {
-    let others = (roster.backends.len() as u64).checked_sub(1)?;
-    let nth_other = |nth: usize| if nth < first { nth } else { nth + 1 };
-    let is_usable =
-        |index: &usize| roster.backends.get(*index).is_some_and(|backend| is_usable(pick, *index, backend));
-    let start = dice.below(others) as usize;
-    let drawn = (0..DRAWS_MAX).map(|_| nth_other(dice.below(others) as usize)).find(is_usable);
-    drawn.or_else(|| {
-        (0..others as usize).map(|step| nth_other((start + step) % others as usize)).find(is_usable)
-    })
-}
-
 /// When no backend is usable: rather one that is down than one where this very request failed, and among
 /// those the one that failed least recently, so that every one is asked in turn. Unknown is not down.
 #[cold]
-pub(super) fn last_resort(roster: &Roster, pick: &Pick, dice: &mut Dice) -> Option<usize> {
+fn last_resort(roster: &Roster, pick: &Pick, dice: &mut Dice) -> Option<usize> {
     let count = roster.backends.len();
     // Those that never failed, or at the same moment, are not to be told apart by their place in the file.
     let start = dice.below(count as u64) as usize;
