@@ -4,6 +4,7 @@
 
 mod address;
 mod check;
+mod compile;
 mod config;
 mod fields;
 mod interpolate;
@@ -14,6 +15,7 @@ mod target;
 mod yaml;
 
 pub use address::Backend;
+pub use compile::{Workshop, compile};
 pub use config::{
     Admin, Balance, Config, Connections, Host, Listen, ListenLimits, Retry, RetryCause, Route, Service,
     State, Timeouts, Workers,

@@ -175,10 +175,21 @@ pub struct ServiceMeters {
 pub struct ListenerMeters {
     /// Connections open now.
     pub connections: AtomicU64,
-    /// Connections accepted, ever, by worker.
-    pub accepted: Mutex<BTreeMap<usize, u64>>,
+    accepted: Mutex<BTreeMap<usize, u64>>,
     /// Connections turned away at a limit.
     pub refused: AtomicU64,
+}
+
+impl ListenerMeters {
+    /// Counts a connection that this worker accepted.
+    pub fn count_accepted(&self, worker: usize) {
+        *lock(&self.accepted).entry(worker).or_default() += 1;
+    }
+
+    /// Connections accepted, ever, by worker.
+    pub fn accepted(&self) -> BTreeMap<usize, u64> {
+        lock(&self.accepted).clone()
+    }
 }
 
 /// All meters, by name, so that a reload finds them again.

@@ -1,1 +1,3 @@
-//! Placeholder while the room is being built.
+//! What the gateway says about itself: reads core's meters, writes none. So far the Prometheus text.
+
+pub mod prometheus;

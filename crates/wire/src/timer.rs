@@ -214,6 +214,16 @@ impl Drop for Timer {
     }
 }
 
+/// Wakes every task that waits for a deadline on this thread, due or not: something else has changed that each
+/// must look at, such as that the gateway ends.
+pub fn wake_all() {
+    WHEEL.with_borrow(|wheel| {
+        for waker in wheel.entries.iter().filter_map(|entry| entry.waker.as_ref()) {
+            waker.wake_by_ref();
+        }
+    });
+}
+
 /// Turns the wheel of this thread. Every worker runs it as one task for as long as it lives.
 pub async fn drive() {
     loop {

@@ -1,0 +1,163 @@
+//! The last step of taking a configuration: from typed settings to a snapshot the workers can serve. Members of
+//! families are built here from the lists the program hands in; nothing here knows one by name.
+
+use crate::config::{Balance, Config, Host, Route, Service};
+use crate::matching::Match;
+use crate::target::{Respond, Target};
+use std::collections::HashMap;
+use std::sync::Arc;
+use tidegate_core::balance::Balancer;
+use tidegate_core::meters::Meters;
+use tidegate_core::plan::{self, Leg, RoutePlan, Snapshot, Split};
+use tidegate_core::policy::Policy;
+use tidegate_core::problem::{Problem, Problems};
+use tidegate_core::router::{HostPattern, MethodSet, PathPattern, RouteMatch, Router};
+use tidegate_core::service::{self, Backend, CellBook, HostSent, RetryOn, Roster};
+
+/// What the program hands in: how members are built, and the learnt state that outlives a snapshot.
+pub struct Workshop<'a> {
+    /// Builds the balancer of that name; the name was checked against the declaration.
+    pub balancer: &'a dyn Fn(&str) -> Option<Box<dyn Balancer>>,
+    /// Builds the policies of a route, in the order of their phases.
+    pub policies: &'a dyn Fn(&Route) -> Vec<Box<dyn Policy>>,
+    /// Learnt state of backends.
+    pub cells: &'a CellBook,
+    /// Counters.
+    pub meters: &'a Meters,
+}
+
+/// The label of requests and answers without a route or service.
+const NONE: &str = "none";
+
+/// Compiles a checked configuration. Problems are those that only show when things are put together.
+pub fn compile(config: &Config, number: u64, workshop: &Workshop<'_>) -> Result<Snapshot, Problems> {
+    let mut problems = Problems::default();
+    let none: Arc<str> = NONE.into();
+    let mut services = HashMap::new();
+    let mut list = Vec::new();
+    for (index, row) in config.services.iter().enumerate() {
+        match compile_service(&row.name.shared(), index, &row.value, workshop) {
+            Ok(service) => {
+                let service = Arc::new(service);
+                services.insert(row.name.shared(), service.clone());
+                list.push(service);
+            }
+            Err(problem) => problems.push(problem),
+        }
+    }
+    let mut plans = Vec::with_capacity(config.routes.len());
+    let mut matches = Vec::with_capacity(config.routes.len());
+    for route in &config.routes {
+        match route_match(&route.condition) {
+            Ok(condition) => matches.push(condition),
+            Err(reason) => problems.push(Problem::at(&route.place, reason)),
+        }
+        let leg = |name: &Arc<str>| {
+            let service = services.get(name)?.clone();
+            Some(Leg { meters: workshop.meters.route(&route.name, name), service })
+        };
+        let Some(target) = compile_target(&route.to, leg) else {
+            problems.push(Problem::at(&route.place, "leads to a service that could not be made"));
+            continue;
+        };
+        plans.push(Arc::new(RoutePlan {
+            name: route.name.clone(),
+            target,
+            policies: (workshop.policies)(route).into(),
+            timeout: route.timeout,
+            body_bytes_max: route.body_bytes_max,
+            meters: workshop.meters.route(&route.name, &none),
+        }));
+    }
+    let snapshot = Snapshot {
+        number,
+        router: Router::new(&matches),
+        plans: plans.into(),
+        services: list.into(),
+        unrouted: workshop.meters.route(&none, &none),
+    };
+    problems.unless_any(snapshot)
+}
+
+fn compile_service(
+    name: &Arc<str>,
+    index: usize,
+    service: &Service,
+    workshop: &Workshop<'_>,
+) -> Result<service::Service, Problem> {
+    let balance = match service.balance {
+        Balance::Ewma => "ewma",
+        Balance::LeastRequest => "least-request",
+        Balance::RoundRobin => "round-robin",
+    };
+    let Some(balancer) = (workshop.balancer)(balance) else {
+        return Err(Problem::new(format!("service `{name}`: this program has no balancer `{balance}`")));
+    };
+    let backends = service.backends.value.iter().map(|backend| {
+        let address = backend.address.value.clone();
+        Backend {
+            label: address.to_string().into(),
+            weight: backend.weight,
+            cell: workshop.cells.cell(name, &address),
+            address,
+        }
+    });
+    let has = |cause| service.retry.on.contains(&cause);
+    use crate::config::RetryCause::{Connect, Reset, Timeout};
+    Ok(service::Service {
+        name: name.clone(),
+        index,
+        roster: Arc::new(Roster { backends: backends.collect() }),
+        balancer,
+        timeouts: service::Timeouts {
+            connect: service.timeouts.connect,
+            response: service.timeouts.response,
+            idle: service.timeouts.idle,
+        },
+        retry: service::Retry {
+            attempts: service.retry.attempts.get(),
+            on: RetryOn { connect: has(Connect), reset: has(Reset), timeout: has(Timeout) },
+        },
+        host: match &service.host {
+            Host::Client => HostSent::Client,
+            Host::Backend => HostSent::Backend,
+            Host::Named(name) => HostSent::Named(name.clone()),
+        },
+        meters: workshop.meters.service(name),
+        connections_max: service.connections.max.get() as usize,
+        connections_idle_max: service.connections.idle.get() as usize,
+    })
+}
+
+fn compile_target(target: &Target, leg: impl Fn(&Arc<str>) -> Option<Leg>) -> Option<plan::Target> {
+    match target {
+        Target::Service(name) => leg(&name.value.shared()).map(plan::Target::Service),
+        Target::Split(parts) => {
+            let parts = parts.iter().map(|row| Some((row.value.get(), leg(&row.name.shared())?)));
+            Split::new(parts.collect::<Option<_>>()?).map(plan::Target::Split)
+        }
+        Target::Respond(respond) => Some(plan::Target::Respond(compile_respond(respond))),
+    }
+}
+
+fn compile_respond(respond: &Respond) -> plan::Respond {
+    let fields = respond.headers.iter();
+    plan::Respond {
+        status: respond.status.get() as u16,
+        fields: fields.map(|row| (row.name.as_str().to_owned(), row.value.as_str().to_owned())).collect(),
+        body: respond.body.clone().into_bytes(),
+    }
+}
+
+fn route_match(condition: &Match) -> Result<RouteMatch, String> {
+    let mut methods = MethodSet::default();
+    for method in &condition.methods {
+        methods.insert(method.as_str())?;
+    }
+    Ok(RouteMatch {
+        host: condition.host.as_ref().map(|host| HostPattern::parse(host.as_str())).transpose()?,
+        path: PathPattern::parse(condition.path.as_str())?,
+        methods,
+        other_conditions: 0,
+    })
+}

@@ -1,0 +1,216 @@
+//! The meters in Prometheus text format 0.0.4. Labels come from the configuration, methods and status codes only,
+//! so the number of lines is bounded by what is configured.
+
+use std::fmt::Write;
+use std::sync::atomic::Ordering::Relaxed;
+use tidegate_core::meters::{BOUNDS_SECONDS, HistogramSum, Meters};
+use tidegate_core::plan::Snapshot;
+
+/// What `text` shows beside the meters.
+pub struct Scene<'a> {
+    /// The snapshot in use.
+    pub snapshot: &'a Snapshot,
+    /// The counters.
+    pub meters: &'a Meters,
+    /// The program's version.
+    pub version: &'a str,
+}
+
+/// All metrics.
+pub fn text(scene: &Scene<'_>) -> String {
+    let mut out = Page(String::with_capacity(16 << 10));
+    requests(scene, &mut out);
+    listeners(scene, &mut out);
+    services(scene, &mut out);
+    out.family("tidegate_build_info", "gauge", "The program that runs; always 1.");
+    out.line("tidegate_build_info", &[("version", scene.version)], 1);
+    out.0
+}
+
+fn requests(scene: &Scene<'_>, out: &mut Page) {
+    let mut routes = scene.meters.routes();
+    routes.retain(|meters| meters.used().next().is_some());
+    out.family("tidegate_requests_total", "counter", "Requests by route, service, method and status code.");
+    for meters in &routes {
+        let mut sums: std::collections::BTreeMap<(&str, u16), u64> = Default::default();
+        for (method, status, count) in meters.used().flat_map(|cells| cells.counts()) {
+            *sums.entry((method.label(), status)).or_default() += count;
+        }
+        for ((method, status), count) in sums {
+            let code = format!("{status:03}");
+            let labels = [
+                ("route", &*meters.route),
+                ("service", &*meters.service),
+                ("method", method),
+                ("code", &code),
+            ];
+            out.line("tidegate_requests_total", &labels, count);
+        }
+    }
+    let name = "tidegate_request_duration_seconds";
+    out.family(name, "histogram", "From a request's head until its answer was given, in seconds.");
+    for meters in &routes {
+        let mut sum = HistogramSum::default();
+        meters.used().for_each(|cells| cells.duration.add_to(&mut sum));
+        out.histogram(name, &[("route", &meters.route), ("service", &meters.service)], &sum);
+    }
+    for (name, help, pick) in [
+        ("tidegate_request_bytes_total", "Bytes of request bodies from clients.", true),
+        ("tidegate_response_bytes_total", "Bytes of answer bodies to clients.", false),
+    ] {
+        out.family(name, "counter", help);
+        for meters in &routes {
+            let bytes = meters
+                .used()
+                .map(|cells| if pick { &cells.bytes_in } else { &cells.bytes_out }.load(Relaxed))
+                .sum::<u64>();
+            out.line(name, &[("route", &meters.route), ("service", &meters.service)], bytes);
+        }
+    }
+}
+
+fn listeners(scene: &Scene<'_>, out: &mut Page) {
+    let listeners = scene.meters.listeners();
+    out.family("tidegate_connections", "gauge", "Client connections open now.");
+    for (name, meters) in &listeners {
+        out.line("tidegate_connections", &[("listener", name)], meters.connections.load(Relaxed));
+    }
+    out.family("tidegate_accepted_total", "counter", "Client connections accepted, by worker.");
+    for (name, meters) in &listeners {
+        for (worker, count) in meters.accepted() {
+            out.line(
+                "tidegate_accepted_total",
+                &[("listener", name), ("worker", &worker.to_string())],
+                count,
+            );
+        }
+    }
+    out.family("tidegate_connections_refused_total", "counter", "Client connections turned away at a limit.");
+    for (name, meters) in &listeners {
+        out.line("tidegate_connections_refused_total", &[("listener", name)], meters.refused.load(Relaxed));
+    }
+}
+
+fn services(scene: &Scene<'_>, out: &mut Page) {
+    let services = &scene.snapshot.services;
+    out.family("tidegate_requests_in_flight", "gauge", "Requests at the backends of a service now.");
+    for service in services {
+        out.line(
+            "tidegate_requests_in_flight",
+            &[("service", &service.name)],
+            service.meters.in_flight.load(Relaxed),
+        );
+    }
+    out.family("tidegate_retries_total", "counter", "Further tries, by how the request then ended.");
+    for service in services {
+        let meters = &service.meters;
+        for (result, count) in [("answered", &meters.retries_answered), ("failed", &meters.retries_failed)] {
+            out.line(
+                "tidegate_retries_total",
+                &[("service", &service.name), ("result", result)],
+                count.load(Relaxed),
+            );
+        }
+    }
+    let backends: Vec<_> =
+        services.iter().flat_map(|s| s.roster.backends.iter().map(move |b| (s, b))).collect();
+    out.family("tidegate_backend_up", "gauge", "1 if the backend is up or nothing is known of it.");
+    for (service, backend) in &backends {
+        let labels = [("service", &*service.name), ("backend", &*backend.label)];
+        out.line("tidegate_backend_up", &labels, u64::from(!backend.cell.is_down()));
+    }
+    out.family("tidegate_backend_requests_total", "counter", "Tries sent to a backend.");
+    for (service, backend) in &backends {
+        let labels = [("service", &*service.name), ("backend", &*backend.label)];
+        out.line("tidegate_backend_requests_total", &labels, backend.cell.requests.load(Relaxed));
+    }
+    out.family("tidegate_backend_failures_total", "counter", "Tries that failed at a backend.");
+    for (service, backend) in &backends {
+        let labels = [("service", &*service.name), ("backend", &*backend.label)];
+        out.line("tidegate_backend_failures_total", &labels, backend.cell.failures.load(Relaxed));
+    }
+}
+
+struct Page(String);
+
+// Writing to a String cannot fail.
+impl Page {
+    fn family(&mut self, name: &str, kind: &str, help: &str) {
+        let _ = write!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}\n");
+    }
+
+    fn line(&mut self, name: &str, labels: &[(&str, &str)], value: impl std::fmt::Display) {
+        self.0.push_str(name);
+        for (index, (label, text)) in labels.iter().enumerate() {
+            self.0.push(if index == 0 { '{' } else { ',' });
+            let _ = write!(self.0, "{label}=\"");
+            for c in text.chars() {
+                match c {
+                    '\\' => self.0.push_str("\\\\"),
+                    '"' => self.0.push_str("\\\""),
+                    '\n' => self.0.push_str("\\n"),
+                    c => self.0.push(c),
+                }
+            }
+            self.0.push('"');
+        }
+        if !labels.is_empty() {
+            self.0.push('}');
+        }
+        let _ = writeln!(self.0, " {value}");
+    }
+
+    fn histogram(&mut self, name: &str, labels: &[(&str, &str)], sum: &HistogramSum) {
+        let bucket = format!("{name}_bucket");
+        let mut below = 0;
+        for (bound, count) in BOUNDS_SECONDS.iter().zip(&sum.buckets) {
+            below += count;
+            let bound = bound.to_string();
+            let all: Vec<_> = labels.iter().copied().chain([("le", bound.as_str())]).collect();
+            self.line(&bucket, &all, below);
+        }
+        let all: Vec<_> = labels.iter().copied().chain([("le", "+Inf")]).collect();
+        self.line(&bucket, &all, sum.count());
+        self.line(&format!("{name}_sum"), labels, sum.sum_seconds);
+        self.line(&format!("{name}_count"), labels, sum.count());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+    use std::time::Duration;
+    use tidegate_core::name::Method;
+    use tidegate_core::router::Router;
+
+    #[test]
+    fn requests_are_added_up_over_workers_and_labels_are_escaped() {
+        let meters = Meters::new(2);
+        let route = meters.route(&Arc::from("a \"b\" \\c"), &Arc::from("api"));
+        route.of(0).count(Method::Get, 200);
+        route.of(1).count(Method::Get, 200);
+        route.of(1).count(Method::Post, 502);
+        route.of(1).duration.record(Duration::from_millis(3));
+        let snapshot = Snapshot {
+            number: 1,
+            router: Router::new(&[]),
+            plans: Box::default(),
+            services: Box::default(),
+            unrouted: meters.route(&Arc::from("none"), &Arc::from("none")),
+        };
+        let page = text(&Scene { snapshot: &snapshot, meters: &meters, version: "1.2.3" });
+        let labels = r#"route="a \"b\" \\c",service="api""#;
+        for line in [
+            format!(r#"tidegate_requests_total{{{labels},method="GET",code="200"}} 2"#),
+            format!(r#"tidegate_requests_total{{{labels},method="POST",code="502"}} 1"#),
+            format!(r#"tidegate_request_duration_seconds_bucket{{{labels},le="0.0025"}} 0"#),
+            format!(r#"tidegate_request_duration_seconds_bucket{{{labels},le="0.005"}} 1"#),
+            format!(r#"tidegate_request_duration_seconds_count{{{labels}}} 1"#),
+            r#"tidegate_build_info{version="1.2.3"} 1"#.to_owned(),
+        ] {
+            assert!(page.lines().any(|there| there == line), "{line} is missing in\n{page}");
+        }
+        assert!(!page.contains("route=\"none\""), "what was never used is not shown");
+    }
+}

@@ -1,0 +1,98 @@
+//! The command line: what users type, and how it ends. Exit 0 is fine, 1 means "the answer is no", 2 is misuse or
+//! a configuration that cannot be used.
+
+use clap::{Parser, Subcommand};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use tidegate_core::problem::Problems;
+
+use crate::gateway::{Gateway, StartError};
+
+/// Misuse, or a configuration that cannot be used.
+const UNUSABLE: u8 = 2;
+
+/// One gateway in front of your APIs.
+#[derive(Parser)]
+#[command(name = "tidegate", version, about, after_help = EXAMPLES, disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  tidegate run                        serve what tidegate.yaml says
+  tidegate run -c gateway.yaml        serve what another file says
+  tidegate validate                   check the file and say everything that is wrong with it";
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve a configuration until told to stop. SIGTERM drains and ends.
+    #[command(after_help = "Example:\n  tidegate run -c gateway.yaml")]
+    Run {
+        /// The configuration file.
+        #[arg(short, long, value_name = "FILE", default_value = "tidegate.yaml")]
+        config: PathBuf,
+    },
+    /// Check a configuration and say everything that is wrong with it.
+    #[command(after_help = "Example:\n  tidegate validate gateway.yaml")]
+    Validate {
+        /// The configuration file.
+        #[arg(value_name = "FILE", default_value = "tidegate.yaml")]
+        file: PathBuf,
+        /// The same, as `run` takes it.
+        #[arg(short, long, value_name = "FILE", conflicts_with = "file")]
+        config: Option<PathBuf>,
+    },
+    /// Print the JSON Schema of the configuration, for editors.
+    Schema,
+    /// Print the version.
+    Version,
+}
+
+/// Runs what was asked for.
+pub(crate) fn run() -> ExitCode {
+    match Cli::parse().command {
+        Command::Run { config } => serve(&config),
+        Command::Validate { file, config } => validate(&config.unwrap_or(file)),
+        Command::Schema => {
+            println!("{}", tidegate_config::schema());
+            ExitCode::SUCCESS
+        }
+        Command::Version => {
+            println!("tidegate {}", env!("CARGO_PKG_VERSION"));
+            ExitCode::SUCCESS
+        }
+    }
+}
+
+fn serve(path: &Path) -> ExitCode {
+    let config = match tidegate_config::load(path) {
+        Ok(config) => config,
+        Err(problems) => return unusable(&problems),
+    };
+    match Gateway::start(&config) {
+        Ok(gateway) => {
+            eprintln!("{}", gateway.greeting());
+            gateway.serve_until_told();
+            ExitCode::SUCCESS
+        }
+        Err(StartError::Problems(problems)) => unusable(&problems),
+    }
+}
+
+fn validate(path: &Path) -> ExitCode {
+    match tidegate_config::load(path) {
+        Ok(config) => {
+            let (services, routes) = (config.services.len(), config.routes.len());
+            println!("{}: fine: {services} services, {routes} routes", path.display());
+            ExitCode::SUCCESS
+        }
+        Err(problems) => unusable(&problems),
+    }
+}
+
+fn unusable(problems: &Problems) -> ExitCode {
+    eprintln!("{problems}");
+    ExitCode::from(UNUSABLE)
+}

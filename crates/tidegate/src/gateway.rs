@@ -1,0 +1,327 @@
+//! A running gateway: the snapshot, its workers, the admin listener and the signals that end it. Start either
+//! succeeds whole, or says everything that stood in the way and leaves nothing behind.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, RwLock};
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tidegate_admin::View;
+use tidegate_config::{Config, Listen, Workers, Workshop};
+use tidegate_core::limits::HeadLimits;
+use tidegate_core::meters::{Meters, WORKERS_MAX};
+use tidegate_core::plan::Snapshot;
+use tidegate_core::problem::{Problem, Problems};
+use tidegate_core::service::CellBook;
+use tidegate_core::settings::Placed;
+use tidegate_core::units::Bind;
+use tidegate_wire::http1::server::ConnectionLimits;
+use tidegate_wire::listen::{self, ConnectionCounts, Listeners, Listening};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+
+use crate::worker::{self, Order, Start, WorkerListener};
+use crate::{families, revive};
+
+/// How long requests in flight may take to finish once the gateway is told to stop.
+const DRAIN_TIME: Duration = Duration::from_secs(30);
+/// Orders waiting for a worker: it takes them at once, so one is enough; a few cost nothing.
+const ORDERS_MAX: usize = 8;
+
+/// What all parts of a running gateway share.
+pub(crate) struct Shared {
+    snapshot: RwLock<Arc<Snapshot>>,
+    meters: Meters,
+    is_draining: AtomicBool,
+}
+
+impl Shared {
+    /// The snapshot in use.
+    pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
+        self.snapshot.read().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
+    }
+}
+
+impl View for Shared {
+    fn snapshot(&self) -> Arc<Snapshot> {
+        Shared::snapshot(self)
+    }
+
+    fn meters(&self) -> &Meters {
+        &self.meters
+    }
+
+    fn version(&self) -> &str {
+        env!("CARGO_PKG_VERSION")
+    }
+
+    fn is_ready(&self) -> bool {
+        !self.is_draining.load(Relaxed)
+    }
+}
+
+/// Why a gateway did not start.
+pub(crate) enum StartError {
+    /// What the operator can mend.
+    Problems(Problems),
+}
+
+impl From<Problem> for StartError {
+    fn from(problem: Problem) -> StartError {
+        let mut problems = Problems::default();
+        problems.push(problem);
+        StartError::Problems(problems)
+    }
+}
+
+/// A running gateway.
+pub(crate) struct Gateway {
+    shared: Arc<Shared>,
+    control: tokio::runtime::Runtime,
+    workers: Vec<(mpsc::Sender<Order>, JoinHandle<std::io::Result<()>>)>,
+    greeting: String,
+}
+
+impl Gateway {
+    /// Starts a gateway from a checked configuration. Returns when it serves.
+    pub(crate) fn start(config: &Config) -> Result<Gateway, StartError> {
+        raise_descriptor_limit();
+        let count = worker_count(config.workers);
+        let meters = Meters::new(count);
+        let snapshot = compile(config, &meters)?;
+        prepare_state(&config.state.dir)?;
+
+        let control = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2) // health, admin and files; none of it is heavy
+            .thread_name("tidegate-control")
+            .enable_all()
+            .build()
+            .map_err(|error| Problem::new(format!("cannot start threads: {error}")))?;
+        let admin = bind_admin(&config.admin.bind)?;
+        let sockets = bind_all(config, count)?;
+
+        let shared = Arc::new(Shared {
+            snapshot: RwLock::new(Arc::new(snapshot)),
+            meters,
+            is_draining: AtomicBool::new(false),
+        });
+        let workers = start_workers(config, count, sockets, &shared)?;
+        control.spawn(serve_admin(admin, shared.clone()));
+        control.spawn(revive::run(shared.clone()));
+        Ok(Gateway { greeting: greeting(config, count), shared, control, workers })
+    }
+
+    /// One line that says what was started and where.
+    pub(crate) fn greeting(&self) -> &str {
+        &self.greeting
+    }
+
+    /// Serves until SIGTERM or SIGINT, then drains.
+    pub(crate) fn serve_until_told(self) {
+        self.control.block_on(async {
+            let (Ok(mut term), Ok(mut interrupt)) =
+                (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+            else {
+                return std::future::pending().await; // without signals only SIGKILL ends it
+            };
+            tokio::select! {
+                _ = term.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        });
+        self.drain();
+    }
+
+    /// Stops accepting, lets requests in flight finish for a bounded time, and ends.
+    pub(crate) fn drain(self) {
+        self.shared.is_draining.store(true, Relaxed);
+        for (orders, _) in &self.workers {
+            // A worker that is gone needs no order.
+            let _ = orders.try_send(Order::Drain);
+        }
+        let deadline = std::time::Instant::now() + DRAIN_TIME;
+        while self.workers.iter().any(|(_, thread)| !thread.is_finished())
+            && std::time::Instant::now() < deadline
+        {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        self.control.shutdown_background();
+    }
+}
+
+fn compile(config: &Config, meters: &Meters) -> Result<Snapshot, StartError> {
+    let cells = CellBook::default();
+    let workshop =
+        Workshop { balancer: &families::balancer, policies: &families::policies, cells: &cells, meters };
+    tidegate_config::compile(config, 1, &workshop).map_err(StartError::Problems)
+}
+
+fn worker_count(workers: Workers) -> usize {
+    let count = match workers {
+        Workers::Auto => std::thread::available_parallelism().map_or(1, usize::from),
+        Workers::Count(count) => usize::from(count.get()),
+    };
+    count.clamp(1, WORKERS_MAX)
+}
+
+/// Connections are descriptors: takes as many as the system lets this process have.
+fn raise_descriptor_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    // Refused or not, the gateway works with what it has.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+}
+
+/// Makes sure the state folder is there and can be written, before anything depends on it.
+fn prepare_state(dir: &Path) -> Result<(), Problem> {
+    let problem = |error: std::io::Error| {
+        Problem::new(format!("cannot write to the state folder {}: {error}", dir.display()))
+            .hint("set `state: { dir: … }` to a folder this user may write to")
+    };
+    std::fs::create_dir_all(dir).map_err(problem)?;
+    let probe = dir.join(".writable");
+    std::fs::write(&probe, b"").map_err(problem)?;
+    std::fs::remove_file(&probe).map_err(problem)
+}
+
+fn cannot_listen(what: &str, bind: &Placed<Bind>, error: &std::io::Error) -> Problem {
+    let text = match error.kind() {
+        std::io::ErrorKind::AddrInUse => "something listens there already".to_owned(),
+        std::io::ErrorKind::PermissionDenied => "this user may not".to_owned(),
+        std::io::ErrorKind::AddrNotAvailable => "no interface of this machine has that address".to_owned(),
+        _ => error.to_string(),
+    };
+    let reason = format!("{what} cannot listen on {}: {text}", bind.value);
+    let problem = match bind.place() {
+        Some(place) => Problem::at(place, reason),
+        None => Problem::new(reason),
+    };
+    match error.kind() {
+        std::io::ErrorKind::AddrInUse => problem.hint("stop it, or choose another port"),
+        std::io::ErrorKind::PermissionDenied => problem.hint("ports below 1024 need CAP_NET_BIND_SERVICE"),
+        _ => problem,
+    }
+}
+
+fn bind_admin(bind: &Placed<Bind>) -> Result<AdminSocket, Problem> {
+    let bound = match &bind.value {
+        Bind::Inet(address) => std::net::TcpListener::bind(address).map(AdminSocket::Inet),
+        Bind::Unix(path) => std::os::unix::net::UnixListener::bind(path).map(AdminSocket::Unix),
+    };
+    bound.map_err(|error| cannot_listen("the admin listener", bind, &error))
+}
+
+enum AdminSocket {
+    Inet(std::net::TcpListener),
+    Unix(std::os::unix::net::UnixListener),
+}
+
+async fn serve_admin(socket: AdminSocket, shared: Arc<Shared>) -> std::io::Result<()> {
+    let router = tidegate_admin::router(shared);
+    match socket {
+        AdminSocket::Inet(listener) => {
+            listener.set_nonblocking(true)?;
+            axum::serve(tokio::net::TcpListener::from_std(listener)?, router).await
+        }
+        AdminSocket::Unix(listener) => {
+            listener.set_nonblocking(true)?;
+            axum::serve(tokio::net::UnixListener::from_std(listener)?, router).await
+        }
+    }
+}
+
+/// For every listener of the configuration, in order, one socket per worker.
+fn bind_all(config: &Config, workers: usize) -> Result<Vec<Vec<Listening>>, StartError> {
+    let mut listeners = Listeners::default();
+    let mut problems = Problems::default();
+    let mut all = Vec::new();
+    for row in config.listen.iter() {
+        let bind = match &row.value.bind.value {
+            Bind::Inet(address) => listen::Bind::Inet(*address),
+            Bind::Unix(path) => listen::Bind::Unix(path.clone()),
+        };
+        match listeners.for_workers(&bind, workers) {
+            Ok(sockets) => all.push(sockets),
+            Err(error) => {
+                problems.push(cannot_listen(&format!("`{}`", row.name.as_str()), &row.value.bind, &error));
+            }
+        }
+    }
+    problems.unless_any(all).map_err(StartError::Problems)
+}
+
+fn connection_limits(listen: &Listen) -> ConnectionLimits {
+    let limits = &listen.limits;
+    ConnectionLimits {
+        head: HeadLimits {
+            line_bytes_max: limits.line.in_memory(),
+            head_bytes_max: limits.head.in_memory(),
+            fields_max: limits.fields.get() as usize,
+        },
+        head_time: limits.head_time,
+        idle: limits.idle,
+        requests: limits.requests.get(),
+        min_rate: limits.min_rate.clone().on().map(|rate| rate.bytes_per_second),
+    }
+}
+
+type Threads = Vec<(mpsc::Sender<Order>, JoinHandle<std::io::Result<()>>)>;
+
+fn start_workers(
+    config: &Config,
+    count: usize,
+    sockets: Vec<Vec<Listening>>,
+    shared: &Arc<Shared>,
+) -> Result<Threads, Problem> {
+    let mut by_worker: Vec<Vec<WorkerListener>> = (0..count).map(|_| Vec::new()).collect();
+    for (row, sockets) in config.listen.iter().zip(sockets) {
+        let counts = Arc::new(ConnectionCounts::default());
+        let meters = shared.meters.listener(&row.name.shared());
+        for (listeners, socket) in by_worker.iter_mut().zip(sockets) {
+            listeners.push(WorkerListener {
+                name: row.name.shared(),
+                socket,
+                limits: connection_limits(&row.value),
+                connections_max: row.value.limits.connections.clone().on().map(|most| most.get() as usize),
+                per_address_max: row.value.limits.per_ip.clone().on().map(|most| most.get()),
+                counts: counts.clone(),
+                meters: meters.clone(),
+            });
+        }
+    }
+    let mut threads = Vec::new();
+    for (number, listeners) in by_worker.into_iter().enumerate() {
+        let (sender, orders) = mpsc::channel(ORDERS_MAX);
+        let start =
+            Start { number, workers: count, snapshot: shared.snapshot(), seed: seed(), listeners, orders };
+        let thread = std::thread::Builder::new()
+            .name(format!("tidegate-{number}"))
+            .spawn(move || worker::run(start))
+            .map_err(|error| Problem::new(format!("cannot start a worker thread: {error}")))?;
+        threads.push((sender, thread));
+    }
+    Ok(threads)
+}
+
+/// Unpredictable bits for a worker's dice and ids.
+fn seed() -> u64 {
+    let mut bytes = [0u8; 8];
+    // Filled or not, the clock keeps two workers apart.
+    let _ = rustix::rand::getrandom(&mut bytes[..], rustix::rand::GetRandomFlags::empty());
+    u64::from_ne_bytes(bytes) ^ tidegate_core::clock::exact().0
+}
+
+fn greeting(config: &Config, workers: usize) -> String {
+    let listeners: Vec<String> = config
+        .listen
+        .iter()
+        .map(|row| format!("{} on {}", row.name.as_str(), row.value.bind.value))
+        .collect();
+    format!(
+        "tidegate {}: {}; {workers} {}; admin on {}",
+        env!("CARGO_PKG_VERSION"),
+        listeners.join(", "),
+        if workers == 1 { "worker" } else { "workers" },
+        config.admin.bind.value
+    )
+}
