@@ -168,6 +168,20 @@ impl Visit {
         message
     }
 
+    /// The same, and tells a client that waits for it to go on (100 Continue).
+    pub fn request_continued(&mut self) -> Option<Message> {
+        let head = self.connection.request_head();
+        let request = head.and_then(|head| {
+            if head.value("expect").eq_ignore_ascii_case("100-continue") {
+                self.connection.send("HTTP/1.1 100 Continue\r\n\r\n");
+            }
+            self.connection.rest_of(head)
+        });
+        let message = request.as_ref().ok().cloned();
+        self.record(request);
+        message
+    }
+
     /// Records an arrival that the handler read itself.
     pub fn record(&mut self, request: Result<Message, Lost>) {
         if let Err(lost) = &request {

@@ -85,6 +85,11 @@ impl Connection {
         self
     }
 
+    /// Changes how long a read waits from now on; gives back what it was.
+    pub fn set_patience(&mut self, patience: Duration) -> Duration {
+        std::mem::replace(&mut self.patience, patience)
+    }
+
     /// The socket, for options that only one test needs.
     pub fn stream(&self) -> &TcpStream {
         &self.stream
@@ -144,6 +149,36 @@ impl Connection {
         self.message(Sender::Server(method))
     }
 
+    /// Reads the head of a request and leaves its body to `rest_of`.
+    ///
+    /// # Errors
+    /// `Lost`, with what had come of it.
+    pub fn request_head(&mut self) -> Result<Message, Lost> {
+        self.message_head(Sender::Client)
+    }
+
+    /// Reads the head of a response to a request with this method and leaves its body to `rest_of`.
+    ///
+    /// # Errors
+    /// `Lost`, with what had come of it.
+    pub fn response_head(&mut self, method: &str) -> Result<Message, Lost> {
+        self.message_head(Sender::Server(method))
+    }
+
+    /// Reads the body of a message whose head has been read.
+    ///
+    /// # Errors
+    /// `Lost`, with what had come of the message.
+    pub fn rest_of(&mut self, mut message: Message) -> Result<Message, Lost> {
+        match self.body(&mut message) {
+            Ok(()) => Ok(message),
+            Err(lost) => {
+                let partial = [message.bytes(), lost.partial].concat();
+                Err(Lost { how: lost.how, partial })
+            }
+        }
+    }
+
     /// Reads interim responses and the final one.
     ///
     /// # Errors
@@ -182,26 +217,24 @@ impl Connection {
 
     /// Whether the peer ends the connection within this time without another byte.
     pub fn is_ended_within(&mut self, time: Duration) -> bool {
-        let patience = std::mem::replace(&mut self.patience, time);
+        let patience = self.set_patience(time);
         let is_ended = self.unread().is_empty() && matches!(self.fill(), Err(How::Closed | How::Reset));
-        self.patience = patience;
+        self.set_patience(patience);
         is_ended
     }
 
     fn message(&mut self, sender: Sender<'_>) -> Result<Message, Lost> {
+        let message = self.message_head(sender)?;
+        self.rest_of(message)
+    }
+
+    fn message_head(&mut self, sender: Sender<'_>) -> Result<Message, Lost> {
         let head = self.head()?;
-        let framing = match message::framing_of(&head, sender) {
-            Ok(framing) => framing,
-            Err(reason) => return Err(Lost { how: How::Malformed(reason), partial: head }),
-        };
-        let mut message =
-            Message { head, body: Vec::new(), wire_body: Vec::new(), trailers: Vec::new(), framing };
-        match self.body(&mut message) {
-            Ok(()) => Ok(message),
-            Err(lost) => {
-                let partial = [message.bytes(), lost.partial].concat();
-                Err(Lost { how: lost.how, partial })
+        match message::framing_of(&head, sender) {
+            Ok(framing) => {
+                Ok(Message { head, body: Vec::new(), wire_body: Vec::new(), trailers: Vec::new(), framing })
             }
+            Err(reason) => Err(Lost { how: How::Malformed(reason), partial: head }),
         }
     }
 

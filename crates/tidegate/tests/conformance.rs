@@ -1,0 +1,289 @@
+//! Every request of the tables through the real gateway to a raw backend: what the client is answered, what
+//! reaches the backend byte for byte, and what becomes of the connection.
+
+#[path = "cases/requests/mod.rs"]
+mod requests;
+
+use std::time::Duration;
+
+use requests::{After, Case, Outcome, Reaches};
+use tidegate_testkit::backend::{Arrival, OK};
+use tidegate_testkit::connection::shown;
+use tidegate_testkit::{Connection, Gateway, How, Message, RawBackend, Setup, forwarded};
+
+const BIN: &str = env!("CARGO_BIN_EXE_tidegate");
+/// The gateway answers these itself.
+const RESPOND: &str = "  - { match: \"/respond/**\", to: { respond: { status: 200, body: ok } } }";
+
+/// What the client saw of one case.
+struct Seen {
+    answers: Vec<Message>,
+    after: Option<After>,
+}
+
+fn check(group: &str) {
+    let cases = requests::group(group);
+    let backend = RawBackend::start(|visit| {
+        while let Some(request) = visit.request_continued() {
+            // OK without its body, for HEAD.
+            let bytes = if request.method() == "HEAD" { &OK[..OK.len() - 2] } else { OK };
+            visit.connection.send(bytes);
+        }
+    });
+    let gateway = gateway(&backend);
+    let seen: Vec<Seen> = cases
+        .iter()
+        .enumerate()
+        .map(|(number, case)| play(&gateway, &requests::tag(number, case.id), case))
+        .collect();
+    // Once the gateway is gone and every connection to the backend has ended, nothing more can arrive.
+    gateway.stop();
+    for number in 0..backend.connections() {
+        backend.end_of(number);
+    }
+    let mut arrivals = backend.take_arrivals();
+
+    let mut failures = Vec::new();
+    for (number, (case, seen)) in cases.iter().zip(&seen).enumerate() {
+        let tag = requests::tag(number, case.id);
+        let (ours, others) = arrivals.into_iter().partition(|arrival| bytes_of(arrival).contains(&tag));
+        arrivals = others;
+        if let Err(reason) = judge(case, &tag, seen, &ours) {
+            failures.push(format!("{}: {reason}\n    sent {}", &tag[1..], shown(&case.sent)));
+        }
+    }
+    failures.extend(arrivals.iter().map(|arrival| format!("nobody sent {}", bytes_of(arrival))));
+    assert!(failures.is_empty(), "{} of {} cases:\n{}", failures.len(), cases.len(), failures.join("\n"));
+}
+
+fn gateway(backend: &RawBackend) -> Gateway {
+    let all = tidegate_testkit::gateway::everything_to(&[backend.address], "");
+    let text = all
+        .replace("routes: [{ match: \"/**\", to: origin }]", "routes:\n  - { match: \"/**\", to: origin }");
+    Setup::new(BIN).start(&format!("{text}\n{RESPOND}"))
+}
+
+/// Sends a case and looks at what comes back, then tries whether the connection serves another request.
+fn play(gateway: &Gateway, tag: &str, case: &Case) -> Seen {
+    let mut client = gateway.connect().with_patience(Duration::from_secs(3));
+    client.send(&case.sent);
+    if case.is_finished {
+        client.finish();
+    }
+    let methods = methods_of(&case.sent);
+    let count = case.outcomes.iter().map(|outcome| outcome.answers.len()).max().unwrap_or(0);
+    let mut answers: Vec<Message> = Vec::new();
+    while answers.len() < count {
+        let method = methods.get(answers.len()).map_or("GET", String::as_str);
+        match client.final_response(method) {
+            Ok((_, answer)) => answers.push(answer),
+            Err(lost) if lost.partial.is_empty() && lost.how != How::Silent => {
+                return Seen { answers, after: Some(After::Closed) };
+            }
+            Err(_) => return Seen { answers, after: None },
+        }
+        // A case that may end in several ways ends early when the connection says so.
+        let says_close = answers.last().is_some_and(Message::says_close);
+        if says_close && client.is_ended_within(Duration::from_secs(3)) {
+            return Seen { answers, after: Some(After::Closed) };
+        }
+    }
+    let after = after(&mut client, tag, case, &answers);
+    Seen { answers, after }
+}
+
+fn after(client: &mut Connection, tag: &str, case: &Case, answers: &[Message]) -> Option<After> {
+    let may_close = case.outcomes.iter().any(|o| o.after == After::Closed && fits(o, answers));
+    if may_close && client.is_ended_within(Duration::from_secs(3)) {
+        return Some(After::Closed);
+    }
+    client.send(format!("GET {tag}/probe HTTP/1.1\r\nHost: a\r\n\r\n"));
+    match client.final_response("GET") {
+        Ok((_, answer)) if answer.status() == 200 && answer.body == b"ok" => Some(After::Kept),
+        Err(lost) if matches!(lost.how, How::Closed | How::Reset) => Some(After::Closed),
+        _ => None,
+    }
+}
+
+fn fits(outcome: &Outcome, answers: &[Message]) -> bool {
+    outcome.answers.len() == answers.len()
+        && outcome.answers.iter().zip(answers).all(|(allowed, answer)| allowed.contains(&answer.status()))
+}
+
+/// Whether what was seen and what arrived is one of the case's outcomes.
+fn judge(case: &Case, tag: &str, seen: &Seen, arrivals: &[Arrival]) -> Result<(), String> {
+    seen.answers.iter().try_for_each(judge_answer)?;
+    let is_http11 = !case.sent.windows(10).any(|part| part == b"HTTP/1.0\r\n");
+    if let Some(last) = seen.answers.last()
+        && seen.after == Some(After::Closed)
+        && is_http11
+        && !case.is_finished
+        && !last.says_close()
+    {
+        return Err(format!("closed without a word after {}", shown(&last.bytes())));
+    }
+    let reached = reached(arrivals)?;
+    let is_met = |outcome: &Outcome| {
+        let probe = format!("GET {tag}/probe HTTP/1.1\r\nHost: a\r\n\r\n").into_bytes();
+        let is_arrived = match &outcome.reaches {
+            Reaches::NeverWhole => reached.is_empty(),
+            Reaches::Exactly(requests) if outcome.after == After::Kept => {
+                reached.split_last().is_some_and(|(last, rest)| *last == probe && rest == requests.as_slice())
+            }
+            Reaches::Exactly(requests) => {
+                reached == *requests && arrivals.iter().all(|arrival| arrival.request.is_ok())
+            }
+        };
+        fits(outcome, &seen.answers) && seen.after == Some(outcome.after) && is_arrived
+    };
+    if case.outcomes.iter().any(is_met) {
+        return Ok(());
+    }
+    let statuses: Vec<u16> = seen.answers.iter().map(Message::status).collect();
+    let arrived: Vec<String> =
+        arrivals.iter().map(|arrival| format!("\n      {}", bytes_of(arrival))).collect();
+    Err(format!(
+        "answered {statuses:?}, then {:?}, and the backend got{}\n    allowed {}",
+        seen.after,
+        arrived.concat(),
+        case.outcomes.iter().map(described).collect::<Vec<_>>().join("\n         or ")
+    ))
+}
+
+/// What the gateway answers itself is a problem document that names the request.
+fn judge_answer(answer: &Message) -> Result<(), String> {
+    if answer.value("x-request-id").is_empty() {
+        return Err(format!("no x-request-id in {}", shown(&answer.bytes())));
+    }
+    if answer.status() < 400 {
+        return Ok(());
+    }
+    let body = String::from_utf8_lossy(&answer.body);
+    let parts = [
+        "\"type\":\"about:blank\"".to_owned(),
+        "\"title\":\"".to_owned(),
+        format!("\"status\":{}", answer.status()),
+        "\"code\":\"".to_owned(),
+        format!("\"request_id\":\"{}\"", answer.value("x-request-id")),
+    ];
+    let is_problem = answer.value("content-type").starts_with("application/problem+json")
+        && parts.iter().all(|part| body.contains(part));
+    if is_problem { Ok(()) } else { Err(format!("no problem document: {}", shown(&answer.bytes()))) }
+}
+
+/// The whole requests that arrived, without what the gateway adds.
+fn reached(arrivals: &[Arrival]) -> Result<Vec<Vec<u8>>, String> {
+    let whole = arrivals.iter().filter_map(|arrival| arrival.request.as_ref().ok());
+    let stripped = whole.map(|request| {
+        forwarded::without_added(request).map_err(|reason| format!("{reason} in {}", shown(&request.bytes())))
+    });
+    stripped.collect()
+}
+
+fn bytes_of(arrival: &Arrival) -> String {
+    match &arrival.request {
+        Ok(request) => shown(&request.bytes()),
+        Err(lost) => format!("in part ({:?}) {}", lost.how, shown(&lost.partial)),
+    }
+}
+
+fn described(outcome: &Outcome) -> String {
+    let reaches = match &outcome.reaches {
+        Reaches::NeverWhole => "nothing whole".to_owned(),
+        Reaches::Exactly(requests) => {
+            format!("{:?}", requests.iter().map(|request| shown(request)).collect::<Vec<_>>())
+        }
+    };
+    format!("{:?}, then {:?}, and {reaches}", outcome.answers, outcome.after)
+}
+
+/// The methods of pipelined requests without bodies: what an answer may carry depends on them.
+fn methods_of(sent: &[u8]) -> Vec<String> {
+    let lines = sent.split(|&b| b == b'\n').filter(|line| line.windows(7).any(|part| part == b" HTTP/1"));
+    let first_words = lines.filter_map(|line| line.split(|&b| b == b' ').next());
+    first_words.map(|word| String::from_utf8_lossy(word).into_owned()).collect()
+}
+
+#[test]
+fn length_against_coding_is_refused_or_exact() {
+    check("length-against-coding");
+}
+
+#[test]
+fn content_length_is_plain_digits_once() {
+    check("content-length");
+}
+
+#[test]
+fn transfer_encoding_is_chunked_or_refused() {
+    check("transfer-encoding");
+}
+
+#[test]
+fn no_byte_around_a_coding_makes_it_ambiguous() {
+    check("transfer-encoding-sweep");
+}
+
+#[test]
+fn lines_end_in_crlf() {
+    check("line-ends");
+}
+
+#[test]
+fn chunk_framing_is_exact() {
+    check("chunks");
+}
+
+#[test]
+fn trailers_cannot_change_a_request() {
+    check("trailers");
+}
+
+#[test]
+fn header_lines_are_well_formed_and_bounded() {
+    check("header-syntax");
+}
+
+#[test]
+fn request_lines_are_well_formed() {
+    check("request-line");
+}
+
+#[test]
+fn host_and_target_name_one_place() {
+    check("host-and-target");
+}
+
+#[test]
+fn backends_see_the_canonical_path() {
+    check("paths");
+}
+
+#[test]
+fn connection_fields_stay_on_their_connection() {
+    check("connection");
+}
+
+#[test]
+fn expectations_are_met_or_refused() {
+    check("expect");
+}
+
+#[test]
+fn upgrades_and_connect_open_no_tunnel_unasked() {
+    check("upgrade-and-connect");
+}
+
+#[test]
+fn pipelined_requests_are_served_in_order() {
+    check("pipelines");
+}
+
+#[test]
+fn every_listed_request_id_has_a_case() {
+    let listed: Vec<&str> = include_str!("cases/requests/ids.txt").split_whitespace().collect();
+    let ids: Vec<&str> =
+        requests::GROUPS.iter().flat_map(|group| requests::group(group)).map(|case| case.id).collect();
+    let missing: Vec<_> = listed.iter().filter(|id| !ids.contains(id)).collect();
+    assert!(listed.len() > 100 && missing.is_empty(), "no case for {missing:?}");
+}
