@@ -110,9 +110,14 @@ fn request_kept(bytes: &[u8], parsed: &ParsedRequest, head: &RequestHead) -> Ver
     let is_asterisk = path == b"*" && head.method == Method::Options;
     let is_canonical = canonical(path, &mut Vec::new()) == Ok(Canonical::Same);
     hold(is_asterisk || is_canonical, || format!("path is not canonical: {}", path.escape_ascii()))?;
-    let is_visible = |part: &[u8]| part.iter().all(|&b| b.is_ascii_graphic() && b != b'#');
+    // A method may have a `#`, nothing else may.
+    for part in [path, head.query_bytes().unwrap_or_default(), head.host_bytes()] {
+        hold(!part.contains(&b'#'), || format!("fragment in {}", part.escape_ascii()))?;
+    }
     for part in [head.method_bytes(), path, head.query_bytes().unwrap_or_default(), head.host_bytes()] {
-        hold(is_visible(part), || format!("start line carries {}", part.escape_ascii()))?;
+        hold(part.iter().all(u8::is_ascii_graphic), || {
+            format!("start line carries {}", part.escape_ascii())
+        })?;
     }
     request_again(parsed, head)
 }

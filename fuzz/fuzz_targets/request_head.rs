@@ -1,0 +1,11 @@
+//! Feeds any bytes to the request parser and checks what must hold for it.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use tidegate_wire::http1::invariants;
+
+fuzz_target!(|bytes: &[u8]| {
+    if let Err(rule) = invariants::request(bytes) {
+        panic!("{rule}");
+    }
+});
