@@ -1,5 +1,6 @@
-//! What a backend may receive for a request: the client's bytes and, at the end of the head, the lines that
-//! the gateway adds. Takes exactly those off, so that a test can compare the rest byte for byte.
+//! What a backend may receive for a request: the client's lines and, at the end of the head, what the gateway
+//! writes itself. Takes its own lines off and puts its framing in order, so that a test can compare the rest
+//! byte for byte.
 
 use crate::message::{self, Framing, Message};
 
@@ -7,36 +8,41 @@ use crate::message::{self, Framing, Message};
 pub const ADDED: [&str; 5] =
     ["x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-request-id", "via"];
 
-/// The request without the added lines; a chunked body as one chunk, since where chunks are cut says nothing;
-/// the name of the first line as `Host`, whichever way the gateway spells it.
+/// The fields that the gateway writes anew where they belong, spelled so.
+pub const FRAMING: [&str; 5] = ["connection", "content-length", "expect", "transfer-encoding", "upgrade"];
+
+/// The request as: its first line, Host, the client's lines in their order and spelling, the framing lines
+/// sorted, and the body; a chunked one as one chunk, since where chunks are cut says nothing.
 ///
 /// # Errors
-/// What is wrong: Host is not first, or an added line stands twice or before one of the client's.
+/// What is wrong: Host is not first, a line of the gateway stands twice, or one of the client's after it.
 pub fn without_added(request: &Message) -> Result<Vec<u8>, String> {
-    let mut kept = Vec::new();
-    let mut added = Vec::new();
+    let (mut kept, mut added, mut framing) = (Vec::new(), Vec::new(), Vec::new());
     for line in request.field_lines() {
         let (name, value) = message::split_field(line).ok_or("a line without a colon")?;
-        let name = String::from_utf8_lossy(name).to_lowercase();
-        if ADDED.contains(&name.as_str()) {
-            if added.contains(&name) {
-                return Err(format!("`{name}` twice"));
-            }
-            added.push(name);
-        } else if !added.is_empty() {
-            return Err(format!("`{name}` after what the gateway adds"));
+        let lower = String::from_utf8_lossy(name).to_lowercase();
+        if ADDED.contains(&lower.as_str()) {
+            added.push(lower);
+        } else if FRAMING.contains(&lower.as_str()) {
+            framing.push(line);
+        } else if !added.is_empty() || !framing.is_empty() {
+            return Err(format!("`{lower}` after what the gateway adds"));
+        } else if kept.is_empty() && lower != "host" {
+            return Err(format!("`{lower}` before Host"));
         } else if kept.is_empty() {
-            if name != "host" {
-                return Err(format!("`{name}` before Host"));
-            }
             kept.push([b"Host: ", value].concat());
         } else {
             kept.push(line.to_vec());
         }
     }
+    added.sort();
+    framing.sort();
+    if let Some(pair) = added.windows(2).find(|pair| pair[0] == pair[1]) {
+        return Err(format!("`{}` twice", pair[0]));
+    }
     let mut bytes = [request.start_line(), b"\r\n"].concat();
-    for line in kept {
-        bytes.extend_from_slice(&line);
+    for line in kept.iter().map(Vec::as_slice).chain(framing) {
+        bytes.extend_from_slice(line);
         bytes.extend_from_slice(b"\r\n");
     }
     bytes.extend_from_slice(b"\r\n");
@@ -76,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn only_added_lines_at_the_end_are_taken_off() {
+    fn only_lines_of_the_gateway_at_the_end_are_taken_off_or_sorted() {
         let check = |head: &str, expected: Result<&str, ()>| {
             let result = without_added(&request(head, "", "")).map_err(|_| ());
             assert_eq!(result, expected.map(|text| text.as_bytes().to_vec()), "{head:?}");
@@ -85,7 +91,12 @@ mod tests {
             "GET / HTTP/1.1\r\nhost: a\r\nX: y\r\nvia: 1.1 t\r\nx-request-id: 1\r\n\r\n",
             Ok("GET / HTTP/1.1\r\nHost: a\r\nX: y\r\n\r\n"),
         );
+        check(
+            "GET / HTTP/1.1\r\nhost: a\r\nX: y\r\nupgrade: z\r\nvia: 1.1 t\r\nconnection: upgrade\r\n\r\n",
+            Ok("GET / HTTP/1.1\r\nHost: a\r\nX: y\r\nconnection: upgrade\r\nupgrade: z\r\n\r\n"),
+        );
         check("GET / HTTP/1.1\r\nhost: a\r\nvia: 1.1 t\r\nX: y\r\n\r\n", Err(()));
+        check("GET / HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\nX: y\r\n\r\n", Err(()));
         check("GET / HTTP/1.1\r\nhost: a\r\nvia: 1.1 t\r\nvia: 1.1 t\r\n\r\n", Err(()));
         check("GET / HTTP/1.1\r\nX: y\r\nhost: a\r\n\r\n", Err(()));
     }

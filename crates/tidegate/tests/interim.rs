@@ -202,6 +202,7 @@ fn an_upgraded_connection_ends_with_either_side() {
     client.send(upgrade("x"));
     client.response("GET").unwrap();
     assert!(client.is_ended_within(SOON), "the backend's end reaches the client");
+    drop(client);
     gateway.stop();
 }
 
