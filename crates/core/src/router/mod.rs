@@ -19,7 +19,13 @@ mod search;
 mod tree;
 
 #[cfg(test)]
+mod parsing;
+#[cfg(test)]
+mod property;
+#[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod work;
 
 pub use methods::MethodSet;
 pub use pattern::{HostPattern, PathPattern};

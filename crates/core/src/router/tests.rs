@@ -1,8 +1,9 @@
-//! The rules of routing, one by one, as tables; `property` holds them all against a literal reading.
+//! The rules of routing, one by one, as tables; `property` holds them against a literal reading, and
+//! `work` counts what they cost.
 
 use super::*;
 
-/// `METHODS host path +other_conditions`: each part but the path may be missing.
+/// `METHODS host path +other_conditions`: each part but the path may be missing; hosts have a dot or a colon.
 fn route(text: &str) -> RouteMatch {
     let mut route = RouteMatch {
         host: None,
@@ -24,9 +25,9 @@ fn route(text: &str) -> RouteMatch {
     route
 }
 
-/// Looks `METHOD host path` up; conditions beside host, path and methods hold for routes whose number is
-/// in `holding`. The answer is the route's text, `Allow: …` or `none`.
-fn find(routes: &[&str], request: &str, holding: &[usize]) -> String {
+/// Looks `METHOD host path` up. Conditions beside host, path and methods hold for the routes in `holding`.
+/// The answer is the route's text, `Allow: …` or `none`.
+fn find(routes: &[&str], request: &str, holding: &[&str]) -> String {
     let compiled: Vec<RouteMatch> = routes.iter().map(|text| route(text)).collect();
     let parts: Vec<&str> = request.split(' ').collect();
     let lookup = Lookup {
@@ -35,13 +36,14 @@ fn find(routes: &[&str], request: &str, holding: &[usize]) -> String {
         method: Method::of(parts[0].as_bytes()),
         method_text: parts[0].as_bytes(),
     };
-    match Router::new(&compiled).find(lookup, |route| holding.contains(&route)) {
+    match Router::new(&compiled).find(lookup, |index| holding.contains(&routes[index])) {
         Found::Route(index) => routes[index].into(),
         Found::MethodNotAllowed(allowed) => format!("Allow: {allowed}"),
         Found::None => "none".into(),
     }
 }
 
+/// Cases whose outcome does not depend on the order of the routes.
 fn check(routes: &[&str], cases: &[(&str, &str)]) {
     for (request, expected) in cases {
         assert_eq!(find(routes, request, &[]), *expected, "{request} among {routes:?}");
@@ -68,4 +70,189 @@ fn a_rest_matches_its_root_and_all_below() {
         &["/**"],
         &[("GET h /", "/**"), ("GET h //", "/**"), ("GET h /x/y", "/**"), ("OPTIONS h *", "none")],
     );
+    check(&["/{x}/**"], &[("GET h /a", "/{x}/**"), ("GET h /a/b", "/{x}/**"), ("GET h /", "none")]);
+}
+
+#[test]
+fn a_literal_path_matches_itself_alone() {
+    check(
+        &["/", "/a", "/a/", "/a/b"],
+        &[
+            ("GET h /", "/"),
+            ("GET h /a", "/a"),
+            ("GET h /a/", "/a/"),
+            ("GET h /a/b", "/a/b"),
+            ("GET h /a/b/", "none"),
+            ("GET h //", "none"),
+            ("GET h /A", "none"),
+            ("GET h a", "none"),
+        ],
+    );
+    // However the operator spells it.
+    check(&["/café", "/%7eme;v=1"], &[("GET h /caf%C3%A9", "/café"), ("GET h /~me;v=1", "/%7eme;v=1")]);
+}
+
+#[test]
+fn a_name_matches_one_segment_that_is_not_empty() {
+    check(
+        &["/a/{x}"],
+        &[
+            ("GET h /a/b", "/a/{x}"),
+            ("GET h /a/%20", "/a/{x}"),
+            ("GET h /a", "none"),
+            ("GET h /a/", "none"),
+            ("GET h /a/b/", "none"),
+            ("GET h /a/b/c", "none"),
+        ],
+    );
+    check(&["/a/{x}/b"], &[("GET h /a/1/b", "/a/{x}/b"), ("GET h /a//b", "none")]);
+}
+
+#[test]
+fn the_most_specific_path_wins() {
+    check(
+        &["/**", "/a/**", "/a/{x}", "/a/b", "/{x}/b", "/a/{x}/**", "/a/b/**", "/{x}/{y}"],
+        &[
+            ("GET h /a/b", "/a/b"),
+            ("GET h /a/c", "/a/{x}"),
+            ("GET h /c/b", "/{x}/b"),
+            ("GET h /c/d", "/{x}/{y}"),
+            ("GET h /a", "/a/**"),
+            ("GET h /a/", "/a/**"),
+            ("GET h /a/b/c", "/a/b/**"),
+            ("GET h /a/c/d", "/a/{x}/**"),
+            ("GET h /c/d/e", "/**"),
+        ],
+    );
+    // More literals win, even from behind a `**`: two against one.
+    check(&["/a/b/**", "/a/{x}/{y}"], &[("GET h /a/b/c", "/a/b/**"), ("GET h /a/c/b", "/a/{x}/{y}")]);
+    // As many literals: more names win, and then no `**`.
+    check(&["/a/{x}/**", "/a/**"], &[("GET h /a/b", "/a/{x}/**"), ("GET h /a", "/a/**")]);
+    check(&["/a/{x}", "/a/{x}/**"], &[("GET h /a/b", "/a/{x}"), ("GET h /a/b/c", "/a/{x}/**")]);
+    // A literal that leads nowhere does not hide a name that does.
+    check(&["/a/b/c", "/{x}/b/d", "/a/{x}/e"], &[("GET h /a/b/d", "/{x}/b/d"), ("GET h /a/b/e", "/a/{x}/e")]);
+}
+
+#[test]
+fn the_host_comes_before_the_path() {
+    check(
+        &["/a/b", "*.x.org /a/**", "*.y.x.org /**", "z.y.x.org /**", "x.org /a/b", "[::1] /a"],
+        &[
+            ("GET z.y.x.org /a/b", "z.y.x.org /**"),
+            ("GET q.y.x.org /a/b", "*.y.x.org /**"),
+            ("GET p.q.y.x.org /a/b", "*.y.x.org /**"),
+            ("GET y.x.org /a/b", "*.x.org /a/**"),
+            ("GET q.x.org /a/b", "*.x.org /a/**"),
+            ("GET x.org /a/b", "x.org /a/b"),
+            ("GET org /a/b", "/a/b"),
+            ("GET ax.org /a/b", "/a/b"),
+            ("GET .x.org /a/b", "/a/b"),
+            // Nothing for this path at the host: on to the next best.
+            ("GET x.org /a", "none"),
+            ("GET q.x.org /b", "none"),
+            ("GET  /a/b", "/a/b"),
+            // A port, the case and a final dot do not matter.
+            ("GET Z.y.X.ORG:8443 /", "z.y.x.org /**"),
+            ("GET x.org. /a/b", "x.org /a/b"),
+            ("GET x.org.:80 /a/b", "x.org /a/b"),
+            ("GET [::1] /a", "[::1] /a"),
+            ("GET [::1]:8080 /a", "[::1] /a"),
+        ],
+    );
+}
+
+#[test]
+fn a_host_falls_back_when_its_routes_do_not_fit() {
+    check(
+        &["GET a.x.org /**", "POST *.x.org /b", "/b", "/c"],
+        &[
+            ("GET a.x.org /b", "GET a.x.org /**"),
+            ("POST a.x.org /b", "POST *.x.org /b"),
+            ("PUT a.x.org /b", "/b"),
+            ("PUT a.x.org /c", "/c"),
+            ("PUT a.x.org /d", "Allow: GET, HEAD"),
+        ],
+    );
+}
+
+#[test]
+fn a_very_long_host_is_no_host() {
+    let long = format!("GET {}x.org /a", "a.".repeat(4000));
+    check(&["*.x.org /a", "/a"], &[(&long, "/a")]);
+}
+
+#[test]
+fn methods() {
+    check(
+        &["GET /a", "POST,PURGE /a", "DELETE /{x}", "/b"],
+        &[
+            ("GET h /a", "GET /a"),
+            ("HEAD h /a", "GET /a"),
+            ("POST h /a", "POST,PURGE /a"),
+            ("PURGE h /a", "POST,PURGE /a"),
+            ("DELETE h /a", "DELETE /{x}"),
+            ("PUT h /a", "Allow: GET, HEAD, POST, DELETE, PURGE"),
+            ("LINK h /a", "Allow: GET, HEAD, POST, DELETE, PURGE"),
+            ("get h /a", "Allow: GET, HEAD, POST, DELETE, PURGE"),
+            ("GET h /c", "Allow: DELETE"),
+            ("GET h /c/d", "none"),
+            ("LINK h /b", "/b"),
+        ],
+    );
+    // HEAD does not include GET.
+    check(&["HEAD /a"], &[("GET h /a", "Allow: HEAD"), ("HEAD h /a", "HEAD /a")]);
+}
+
+#[test]
+fn a_method_that_does_not_fit_leaves_the_less_specific_route() {
+    check(
+        &["POST /orders/new", "/orders/{id}", "GET /**"],
+        &[
+            ("POST h /orders/new", "POST /orders/new"),
+            ("GET h /orders/new", "/orders/{id}"),
+            ("GET h /orders", "GET /**"),
+            ("POST h /orders", "Allow: GET, HEAD"),
+        ],
+    );
+}
+
+#[test]
+fn more_conditions_win_and_then_the_file() {
+    let routes = ["/a", "+1 /a", "GET /a", "GET +1 /a", "+3 /a"];
+    let all = &routes[..];
+    for (request, holding, expected) in [
+        ("GET h /a", all, "+3 /a"),
+        ("GET h /a", &["GET +1 /a", "+1 /a"], "GET +1 /a"),
+        // A list of methods is one condition: as many as another one, and it stands later.
+        ("GET h /a", &["+1 /a"], "+1 /a"),
+        ("POST h /a", &["GET +1 /a"], "/a"),
+        ("GET h /a", &[], "GET /a"),
+    ] {
+        assert_eq!(find(&routes, request, holding), expected, "{request}, {holding:?}");
+    }
+    // Conditions count only between equal paths, and conditions that do not hold let nobody in.
+    assert_eq!(find(&["+9 /{x}", "/a"], "GET h /a", &["+9 /{x}"]), "/a");
+    assert_eq!(find(&["+1 /a"], "GET h /a", &[]), "none");
+    assert_eq!(find(&["POST +1 /a"], "GET h /a", &[]), "none");
+    assert_eq!(find(&["POST +1 /a"], "GET h /a", &["POST +1 /a"]), "Allow: POST");
+    // Equal in everything: the first of the file.
+    assert_eq!(find(&["/{x}/b", "/a/{y}"], "GET h /a/b", &[]), "/{x}/b");
+    assert_eq!(find(&["/a/{y}", "/{x}/b"], "GET h /a/b", &[]), "/a/{y}");
+}
+
+#[test]
+fn other_conditions_are_asked_about_only_where_all_else_fits() {
+    let routes = ["x.org +1 /a", "POST +1 /a", "+1 /b", "+2 /a", "/a", "+1 /**"].map(route);
+    let lookup = Lookup { host: b"y.org", path: b"/a", method: Method::Get, method_text: b"GET" };
+    let asked = std::cell::RefCell::new(Vec::new());
+    let found = Router::new(&routes).find(lookup, |route| {
+        asked.borrow_mut().push(route);
+        false
+    });
+    assert_eq!((found, asked.take()), (Found::Route(4), vec![3]));
+}
+
+#[test]
+fn no_routes_match_nothing() {
+    check(&[], &[("GET h /", "none"), ("GET  *", "none")]);
 }

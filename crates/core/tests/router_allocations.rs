@@ -1,0 +1,74 @@
+//! A lookup allocates nothing, whatever it finds. A program of its own, as it counts the allocations of the
+//! whole process.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use tidegate_core::name::Method;
+use tidegate_core::router::{Found, HostPattern, Lookup, MethodSet, PathPattern, RouteMatch, Router};
+
+thread_local! {
+    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
+}
+
+struct Counting;
+
+// An allocator cannot be written without unsafe. This one hands everything on to the system's, unchanged.
+#[allow(unsafe_code)]
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
+        // SAFETY: the caller's promises about `layout` are passed on as they are.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: `pointer` came from `alloc` above, which is the system's.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+fn route(host: &str, path: &str, methods: &[&str]) -> RouteMatch {
+    let mut set = MethodSet::default();
+    methods.iter().for_each(|method| set.insert(method).unwrap());
+    RouteMatch {
+        host: (!host.is_empty()).then(|| HostPattern::parse(host).unwrap()),
+        path: PathPattern::parse(path).unwrap(),
+        methods: set,
+        other_conditions: 1,
+    }
+}
+
+#[test]
+fn no_lookup_allocates() {
+    let routes = [
+        route("api.example.com", "/orders/{id}", &["GET", "POST"]),
+        route("*.example.com", "/orders/**", &["PURGE"]),
+        route("", "/{a}/{b}/{c}", &[]),
+        route("", "/only", &["DELETE"]),
+    ];
+    let router = Router::new(&routes);
+    let mut allow = MethodSet::default();
+    allow.insert("DELETE").unwrap();
+    for (host, path, method, expected) in [
+        ("API.example.com:80", "/orders/1", "GET", Found::Route(0)),
+        ("a.b.example.com", "/orders/1/2", "PURGE", Found::Route(1)),
+        ("", "/x/y/z", "PATCH", Found::Route(2)),
+        ("h", "/only", "GET", Found::MethodNotAllowed(allow)),
+        ("h", "/none", "GET", Found::None),
+    ] {
+        let lookup = Lookup {
+            host: host.as_bytes(),
+            path: path.as_bytes(),
+            method: Method::of(method.as_bytes()),
+            method_text: method.as_bytes(),
+        };
+        let before = ALLOCATIONS.get();
+        let found = router.find(lookup, |_| true);
+        let params = routes[0].path.params(path.as_bytes()).map(|(_, span)| span.len()).sum::<usize>();
+        let allocations = ALLOCATIONS.get() - before;
+        assert_eq!((allocations, &found), (0, &expected), "{method} {host} {path}, {params} bytes of params");
+    }
+}
