@@ -1,0 +1,1 @@
+"""Gates: yes-or-no checks of one running proxy. One module each, called by `bench/cli.py`."""
