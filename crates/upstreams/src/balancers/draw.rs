@@ -95,8 +95,9 @@ impl WeightMax {
     }
 }
 
-/// When no backend is usable: rather one that is down than one where this very request failed, and among
-/// those the one that failed least recently, so that every one is asked in turn. Unknown is not down.
+/// When no backend is usable: rather one that is up where this very request failed, which may have been a
+/// stale connection, than one that is down; and of those that are down rather another one than the same.
+/// Among equals the one that failed least recently, so that every one is asked in turn: unknown is not down.
 #[cold]
 fn last_resort(roster: &Roster, pick: &Pick, dice: &mut Dice) -> Option<usize> {
     let count = roster.backends.len();
@@ -104,6 +105,6 @@ fn last_resort(roster: &Roster, pick: &Pick, dice: &mut Dice) -> Option<usize> {
     let start = dice.below(count as u64) as usize;
     (0..count).map(|step| (start + step) % count).min_by_key(|&index| {
         let cell = &roster.backends[index].cell;
-        (pick.tried.has(index), cell.is_down(), cell.failed_at.load(Relaxed))
+        (cell.is_down(), pick.tried.has(index), cell.failed_at.load(Relaxed))
     })
 }

@@ -1,6 +1,6 @@
 //! What every member promises, and how they differ in one world: each rule is checked for the whole list.
 
-use super::draw::Dice;
+use super::draw::{Dice, WeightMax};
 use super::simulation::{World, ms, normal, pick, roster, steady};
 use super::{ALL, Kind};
 use std::sync::atomic::Ordering::Relaxed;
@@ -77,6 +77,32 @@ fn the_one_usable_backend_of_many_is_found() {
 }
 
 #[test]
+fn the_one_rival_of_many_that_is_usable_is_found() {
+    for name in ["ewma", "least-request"] {
+        let balancer = (super::find(name).expect("a member").build)();
+        let roster = roster(&[1; 200]);
+        roster.backends[5..].iter().for_each(|backend| backend.cell.connect_failed(NOW));
+        roster.backends[4].cell.in_flight.store(50, Relaxed);
+        let picked = counts(&*balancer, &roster, tried(&[0, 1, 2]), 500);
+        assert_eq!(picked[3], 500, "{name}: the idle one of two");
+    }
+}
+
+#[test]
+fn a_weight_that_is_gone_wastes_no_draws_for_long() {
+    let weight_max = WeightMax::default();
+    let mut dice = Dice::new(1);
+    let mut draw = |weights: &[u32]| {
+        let pick = pick(NOW, &mut dice);
+        weight_max.draw(&roster(weights), &pick, &mut dice)
+    };
+    (0..100).for_each(|_| assert!(draw(&[1, 1_000_000, 1]).is_some()));
+    assert_eq!(weight_max.at_least(1), 1_000_000);
+    (0..100).for_each(|_| assert!(draw(&[1, 2, 1]).is_some()));
+    assert_eq!(weight_max.at_least(1), 2);
+}
+
+#[test]
 fn when_nobody_is_usable_the_one_that_failed_least_recently_is_asked() {
     every_member(|kind, balancer| {
         let roster = roster(&[1, 9, 1]);
@@ -91,9 +117,10 @@ fn when_nobody_is_usable_the_one_that_failed_least_recently_is_asked() {
         // It fails again: now another one has waited longest. So all are asked in turn.
         roster.backends[1].cell.connect_failed(Nanos(6_000_000_000));
         assert_eq!(picked(&[]), [0, 0, 50], "{}", kind.name);
-        // Up, but this request failed there: better than down and failed there.
+        // Up, although this request failed there: better than down, be it tried or not.
         roster.backends[0].cell.connected(NOW);
         assert_eq!(picked(&[0, 1, 2]), [50, 0, 0], "{}", kind.name);
+        assert_eq!(picked(&[0]), [50, 0, 0], "{}", kind.name);
     });
 }
 

@@ -54,7 +54,8 @@ fn rival(roster: &Roster, pick: &Pick, first: usize, dice: &mut Dice) -> Option<
 /// requests in flight per weight, this one included, by their burden. At rest and with equal burdens the
 /// first keeps it, and so the weights decide alone.
 fn is_lighter(rival: &Backend, first: &Backend, burden: (f64, f64), dice: &mut Dice) -> bool {
-    let (rival_in_flight, first_in_flight) = (in_flight(rival), in_flight(first));
+    let rival_in_flight = rival.cell.in_flight.load(Relaxed);
+    let first_in_flight = first.cell.in_flight.load(Relaxed);
     let rival_line = line(rival_in_flight, rival.weight, dice) * burden.0;
     let first_line = line(first_in_flight, first.weight, dice) * burden.1;
     if rival_line >= first_line || rival.weight >= first.weight {
@@ -65,11 +66,9 @@ fn is_lighter(rival: &Backend, first: &Backend, burden: (f64, f64), dice: &mut D
     // lighter still: that is not chance. (Simulated: keeps shares within 2 % of all requests at any load;
     // without, a weight of 10 among ones can fall from 67 % to 38 %.)
     // Both sides are multiplied by both weights, to save the divisions.
-    let of = |in_flight: u32, weight: u32, other: u32| {
-        (f64::from(in_flight) + f64::from(weight)) * f64::from(other)
-    };
-    let rival_later = of(rival_in_flight + 2, rival.weight, first.weight) * burden.0;
-    let first_now = of(first_in_flight, first.weight, rival.weight) * burden.1;
+    let of = |in_flight: f64, weight: u32, other: u32| (in_flight + f64::from(weight)) * f64::from(other);
+    let rival_later = of(f64::from(rival_in_flight) + 2.0, rival.weight, first.weight) * burden.0;
+    let first_now = of(f64::from(first_in_flight), first.weight, rival.weight) * burden.1;
     rival_later <= first_now || dice.below(u64::from(first.weight)) < u64::from(rival.weight)
 }
 
@@ -81,9 +80,4 @@ fn line(in_flight: u32, weight: u32, dice: &mut Dice) -> f64 {
     }
     let has_one_more = dice.below(u64::from(weight)) < u64::from(in_flight % weight);
     f64::from(in_flight / weight + u32::from(has_one_more)) + 1.0
-}
-
-/// Bounded, so that one more and two more are numbers too.
-fn in_flight(backend: &Backend) -> u32 {
-    backend.cell.in_flight.load(Relaxed).min(u32::MAX / 2)
 }
