@@ -54,6 +54,9 @@ pub struct Field {
     pub is_removed: bool,
 }
 
+/// No fields: the trailers of a body that has none.
+pub static NO_FIELDS: Fields = Fields { text: Vec::new(), list: Vec::new() };
+
 /// The fields of a head, a trailer section, or any other list of field lines.
 #[derive(Clone, Debug, Default)]
 pub struct Fields {

@@ -4,7 +4,7 @@
 use std::future::poll_fn;
 use std::task::{Context, Poll};
 use tidegate_core::exchange::{AnswerBody, Exchange, Fault, Fill, Source};
-use tidegate_core::head::{Fields, Length, RequestHead, ResponseHead};
+use tidegate_core::head::{Fields, Length, NO_FIELDS, RequestHead, ResponseHead};
 use tidegate_core::name::Method;
 use tidegate_core::plan::Respond;
 
@@ -48,7 +48,7 @@ pub(crate) async fn deliver<E: Exchange>(
     };
     client.answer(request, response, framing);
     record.answered(response.status);
-    let mut text = Text { left: shown, no_trailers: Fields::default() };
+    let mut text = Text { left: shown };
     let mut pump = Pump::new(&worker.pipes, u64::MAX);
     let result = poll_fn(|cx| pump.poll(cx, &mut text, client)).await;
     record.bytes_out = pump.moved;
@@ -58,7 +58,6 @@ pub(crate) async fn deliver<E: Exchange>(
 /// Bytes in memory as a body.
 struct Text<'a> {
     left: &'a [u8],
-    no_trailers: Fields,
 }
 
 impl Source for Text<'_> {
@@ -85,6 +84,6 @@ impl Source for Text<'_> {
     }
 
     fn trailers(&self) -> &Fields {
-        &self.no_trailers
+        &NO_FIELDS
     }
 }

@@ -10,7 +10,7 @@ use tidegate_core::outcome::{Outcome, Refusal};
 use tidegate_core::plan::RoutePlan;
 use tidegate_core::policy::Reply;
 use tidegate_core::status::reason;
-use tidegate_wire::scratch::Leased;
+use tidegate_wire::scratch;
 
 use crate::outbound;
 use crate::record::{self, Record};
@@ -85,7 +85,7 @@ pub(crate) async fn rescue<E: Exchange>(
     if matches!(failure.status, 400 | 408 | 413) {
         client.close_after(); // what follows on the connection cannot be trusted, or is not wanted
     }
-    let mut body: Leased<Vec<u8>> = Leased::take();
+    let mut body = scratch::text();
     fill(&failure, record.request_id(), response, &mut body);
     match plan {
         Some(plan) => outbound::outbound(plan, request, response, record.request_id()),
@@ -94,6 +94,7 @@ pub(crate) async fn rescue<E: Exchange>(
     if let Err(gone) = reply::deliver(worker, request, client, response, &body, record).await {
         record.outcome = gone.outcome;
     }
+    scratch::give_back(&mut body);
 }
 
 /// Answers what the codec refused before it was a request.

@@ -3,14 +3,14 @@
 
 use super::chunked::{Decoder, Step};
 use crate::buffer::{Buffer, LARGE_BYTES};
-use crate::scratch::{Leased, Reusable};
+use crate::scratch::{Leased, Reusable, Spares};
 use crate::socket::Socket;
 use std::cell::RefCell;
 use std::os::fd::BorrowedFd;
 use std::task::{Context, Poll, ready};
 use std::thread::LocalKey;
 use tidegate_core::exchange::{Fault, Fill};
-use tidegate_core::head::{Fields, Length};
+use tidegate_core::head::{Fields, Length, NO_FIELDS};
 use tidegate_core::outcome::Refusal;
 
 /// Chunk pieces decoded ahead: one gathered write takes them all. A backend that sends smaller chunks than
@@ -51,7 +51,6 @@ pub(super) struct Inbound {
     wants_more_room: bool,
     /// Bytes of payload taken so far, of this message.
     pub(super) taken: u64,
-    no_trailers: Fields,
 }
 
 impl Inbound {
@@ -63,7 +62,6 @@ impl Inbound {
             held: 0,
             wants_more_room: false,
             taken: 0,
-            no_trailers: Fields::default(),
         }
     }
 
@@ -230,7 +228,7 @@ impl Inbound {
     pub(super) fn trailers(&self) -> &Fields {
         match &self.body {
             Body::Chunked(chunks) => &chunks.decoder.trailers,
-            _ => &self.no_trailers,
+            _ => &NO_FIELDS,
         }
     }
 
@@ -298,7 +296,7 @@ fn one_piece<'a>(bytes: &'a [u8], out: &mut [&'a [u8]]) -> usize {
 }
 
 thread_local! {
-    static SPARE_CHUNKS: RefCell<Vec<Chunks>> = const { RefCell::new(Vec::new()) };
+    static SPARE_CHUNKS: RefCell<Spares<Chunks>> = const { RefCell::new(Vec::new()) };
 }
 
 impl Reusable for Chunks {
@@ -309,7 +307,7 @@ impl Reusable for Chunks {
         self.is_ended = false;
         true
     }
-    fn spares() -> &'static LocalKey<RefCell<Vec<Self>>> {
+    fn spares() -> &'static LocalKey<RefCell<Spares<Self>>> {
         &SPARE_CHUNKS
     }
 }

@@ -2,7 +2,7 @@
 //! together in one gathered write. The same for requests and responses.
 
 use super::encode;
-use crate::scratch::Leased;
+use crate::scratch;
 use crate::socket::Socket;
 use std::io::IoSlice;
 use std::os::fd::BorrowedFd;
@@ -12,6 +12,9 @@ use tidegate_core::head::Fields;
 
 /// Pieces of a source that go into one gathered write, beside what is pending and a chunk's end.
 const PIECES_MAX: usize = 16;
+/// Data up to so many bytes is copied behind a head: a copy of 4 KiB costs 60 ns, a gathered write some 150 ns more
+/// than a plain one.
+const TAKEN_ALONG_MAX: usize = 4 << 10;
 /// Behind a chunk's data.
 const CHUNK_END: &[u8] = b"\r\n";
 /// Behind the last chunk's data, when no trailers follow.
@@ -33,7 +36,7 @@ pub(super) enum Framing {
 /// The writing half.
 pub(super) struct Outbound {
     /// Goes out before anything else; `pending[at..]` is what is left of it.
-    pub(super) pending: Leased<Vec<u8>>,
+    pub(super) pending: Vec<u8>,
     at: usize,
     framing: Framing,
     /// Data bytes the chunk in progress still has to get.
@@ -43,8 +46,21 @@ pub(super) struct Outbound {
 }
 
 impl Outbound {
+    /// Without memory until `equip`.
     pub(super) fn new() -> Outbound {
-        Outbound { pending: Leased::take(), at: 0, framing: Framing::None, chunk_left: 0, is_ended: true }
+        Outbound { pending: Vec::new(), at: 0, framing: Framing::None, chunk_left: 0, is_ended: true }
+    }
+
+    /// Takes memory for heads.
+    pub(super) fn equip(&mut self) {
+        debug_assert_eq!(self.pending.len(), 0);
+        self.pending = scratch::text();
+    }
+
+    /// Gives the memory back, while nothing is pending.
+    pub(super) fn release(&mut self) {
+        self.at = 0;
+        scratch::give_back(&mut self.pending);
     }
 
     /// A message begins whose head has been put into `pending`.
@@ -90,6 +106,15 @@ impl Outbound {
             let count = from.pieces(&mut pieces);
             let ready: usize = pieces[..count].iter().map(|piece| piece.len()).sum();
             let data = self.admit(ready)?;
+            if self.takes_along(data, ready) {
+                pieces[..count].iter().for_each(|piece| self.pending.extend_from_slice(piece));
+                if let Framing::Exact(left) = &mut self.framing {
+                    *left -= data as u64;
+                }
+                from.consume(data);
+                ready!(self.poll_flush(socket, cx, sent_total))?;
+                continue;
+            }
             if data == 0 && self.at == self.pending.len() {
                 self.pending.clear();
                 self.at = 0;
@@ -112,6 +137,15 @@ impl Outbound {
             let sent = self.account(written, data, tail);
             from.consume(sent);
         }
+    }
+
+    /// Whether the data is so little that copying it behind the head is cheaper than a gathered write.
+    fn takes_along(&self, data: usize, ready: usize) -> bool {
+        data > 0
+            && data == ready
+            && data <= TAKEN_ALONG_MAX
+            && self.at < self.pending.len()
+            && matches!(self.framing, Framing::Exact(_))
     }
 
     /// How much of `ready` may be written now. Starts a chunk when none is in progress.
@@ -208,6 +242,12 @@ impl Outbound {
             *left = left.saturating_sub(moved as u64);
         }
         Poll::Ready(Ok(moved))
+    }
+}
+
+impl Drop for Outbound {
+    fn drop(&mut self) {
+        self.release();
     }
 }
 

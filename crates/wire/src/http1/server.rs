@@ -6,7 +6,7 @@ use super::inbound::Inbound;
 use super::outbound::{Framing, Outbound};
 use super::rate::RateWatch;
 use super::request::{ParsedRequest, RequestParser, Version};
-use crate::scratch::Leased;
+use crate::scratch::{self, Leased};
 use crate::socket::{Peek, Socket};
 use crate::timer::Timer;
 use std::cell::Cell;
@@ -45,25 +45,12 @@ pub struct Serving {
 }
 
 /// Serves a connection to its end.
-pub async fn serve<H: Handler>(mut socket: Socket, client: Rc<Client>, serving: Rc<Serving>, handler: Rc<H>) {
-    let timer = Timer::new();
-    let mut served = 0;
-    loop {
-        timer.set_after(serving.limits.get().idle);
-        let is_ready = poll_fn(|cx| {
-            if serving.is_draining.get() || timer.poll(cx).is_ready() {
-                return Poll::Ready(false);
-            }
-            socket.poll_readable(cx).map(|result| result.is_ok())
-        });
-        if !is_ready.await {
-            return;
-        }
+pub async fn serve<H: Handler>(socket: Socket, client: Rc<Client>, serving: Rc<Serving>, handler: Rc<H>) {
+    let mut server = Server::new(socket, client, serving);
+    while server.wait().await {
         // Boxed: only connections with a request in flight pay for what a request needs.
-        let server = Server::new(socket, client.clone(), serving.clone(), &timer, served);
-        match Box::pin(server.run(&*handler)).await {
-            Some((idle, count)) => (socket, served) = (idle, count),
-            None => return,
+        if !Box::pin(server.work(&*handler)).await {
+            return;
         }
     }
 }
@@ -86,12 +73,12 @@ const NO_REQUEST: ParsedRequest = ParsedRequest {
     upgrade: None,
 };
 
-/// A connection with a request on it.
-pub struct Server<'a> {
+/// A client's connection. Holds no buffers while it waits for a request.
+pub struct Server {
     socket: Socket,
     client: Rc<Client>,
     serving: Rc<Serving>,
-    timer: &'a Timer,
+    timer: Timer,
     inbound: Inbound,
     outbound: Outbound,
     request: ParsedRequest,
@@ -104,23 +91,17 @@ pub struct Server<'a> {
     is_tunnel: bool,
 }
 
-impl<'a> Server<'a> {
-    fn new(
-        socket: Socket,
-        client: Rc<Client>,
-        serving: Rc<Serving>,
-        timer: &'a Timer,
-        served: u32,
-    ) -> Server<'a> {
+impl Server {
+    fn new(socket: Socket, client: Rc<Client>, serving: Rc<Serving>) -> Server {
         Server {
             socket,
             client,
             serving,
-            timer,
+            timer: Timer::new(),
             inbound: Inbound::new(),
             outbound: Outbound::new(),
             request: NO_REQUEST,
-            served,
+            served: 0,
             sent: 0,
             slow_in: RateWatch::default(),
             slow_out: RateWatch::default(),
@@ -130,28 +111,43 @@ impl<'a> Server<'a> {
         }
     }
 
-    /// Serves requests until none is waiting; then gives back the socket, or ends the connection.
-    async fn run<H: Handler>(mut self, handler: &H) -> Option<(Socket, u32)> {
+    /// Waits for bytes; `false` when the connection has been idle too long, or the gateway ends.
+    async fn wait(&mut self) -> bool {
+        self.timer.set_after(self.serving.limits.get().idle);
+        poll_fn(|cx| {
+            if self.serving.is_draining.get() || self.timer.poll(cx).is_ready() {
+                return Poll::Ready(false);
+            }
+            self.socket.poll_readable(cx).map(|result| result.is_ok())
+        })
+        .await
+    }
+
+    /// Serves requests until none is waiting; `false` when the connection has ended.
+    async fn work<H: Handler>(&mut self, handler: &H) -> bool {
+        self.outbound.equip();
         let mut head: Leased<RequestHead> = Leased::take();
         loop {
             match self.read_head(&mut head).await {
                 Ok(request) => self.begin(request),
-                Err(NoRequest::Closed) => return None,
+                Err(NoRequest::Closed) => return false,
                 Err(NoRequest::Refused(refusal)) => {
                     self.refuse(handler, refusal).await;
                     self.linger().await;
-                    return None;
+                    return false;
                 }
             }
-            handler.handle(&mut head, &mut self).await;
+            handler.handle(&mut head, self).await;
             if !self.end().await {
                 if self.may_have_more() {
                     self.linger().await;
                 }
-                return None;
+                return false;
             }
             if self.inbound.buffer.is_empty() {
-                return Some((self.socket, self.served));
+                self.inbound.buffer.release();
+                self.outbound.release();
+                return true;
             }
         }
     }
@@ -236,14 +232,14 @@ impl<'a> Server<'a> {
                 self.inbound.consume(n);
             }
         })
-        .timed(self.timer)
+        .timed(&self.timer)
         .await
         .unwrap_or(false)
     }
 
     async fn refuse<H: Handler>(&mut self, handler: &H, refusal: Refusal) {
         let mut answer: Leased<ResponseHead> = Leased::take();
-        let mut body: Leased<Vec<u8>> = Leased::take();
+        let mut body = scratch::text();
         handler.refuse(&self.client, refusal, &mut answer, &mut body);
         let framing = ResponseFraming {
             length: Length::Exact(body.len() as u64),
@@ -253,9 +249,10 @@ impl<'a> Server<'a> {
         };
         encode::write_response_head(&mut self.outbound.pending, &answer, framing);
         self.outbound.pending.extend_from_slice(&body);
+        scratch::give_back(&mut body);
         self.timer.set_after(LINGER_TIME);
         let _ = poll_fn(|cx| self.outbound.poll_flush(&mut self.socket, cx, &mut self.sent))
-            .timed(self.timer)
+            .timed(&self.timer)
             .await;
     }
 
@@ -277,7 +274,7 @@ impl<'a> Server<'a> {
             }
             Poll::Ready(())
         })
-        .timed(self.timer)
+        .timed(&self.timer)
         .await;
     }
 
@@ -352,7 +349,7 @@ trait Timed: Future + Sized {
 
 impl<F: Future> Timed for F {}
 
-impl Source for Server<'_> {
+impl Source for Server {
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<Fill, Fault>> {
         match self.inbound.poll_fill(&mut self.socket, cx) {
             Poll::Pending => self.watch_in(cx),
@@ -399,7 +396,7 @@ impl Source for Server<'_> {
     }
 }
 
-impl Sink for Server<'_> {
+impl Sink for Server {
     fn poll_send<S: Source>(&mut self, cx: &mut Context<'_>, from: &mut S) -> Poll<Result<(), Fault>> {
         match self.outbound.poll_send(&mut self.socket, cx, from, &mut self.sent) {
             Poll::Pending => self.watch_out(cx),
@@ -437,7 +434,7 @@ impl Sink for Server<'_> {
     }
 }
 
-impl Exchange for Server<'_> {
+impl Exchange for Server {
     fn client(&self) -> &Client {
         &self.client
     }
