@@ -15,10 +15,10 @@ test: ## every test; installs what they start (nginx, HAProxy, httpbin, ...) if 
 lint: ## format, clippy, licences and sources of dependencies, shell scripts
 	scripts/lint
 
-bench: ## cost per request beside nginx, HAProxy and Envoy; takes some minutes
+bench: ## cost per request and gates, beside nginx, HAProxy and Envoy; about 20 minutes
 	cargo build --release --locked -p tidegate
-	scripts/test-needs
-	bench/run all
+	bench/needs
+	bench/run all --strict
 
 fuzz: ## every fuzz target for a minute; needs a nightly compiler
 	scripts/fuzz
