@@ -12,8 +12,6 @@ use tidegate_testkit::connection::shown;
 use tidegate_testkit::{Connection, Gateway, How, Message, RawBackend, Setup, forwarded};
 
 const BIN: &str = env!("CARGO_BIN_EXE_tidegate");
-/// The gateway answers these itself.
-const RESPOND: &str = "  - { match: \"/respond/**\", to: { respond: { status: 200, body: ok } } }";
 
 /// What the client saw of one case.
 struct Seen {
@@ -30,7 +28,7 @@ fn check(group: &str) {
             visit.connection.send(bytes);
         }
     });
-    let gateway = gateway(&backend);
+    let gateway = Setup::new(BIN).start(&requests::config(backend.address));
     let seen: Vec<Seen> = cases
         .iter()
         .enumerate()
@@ -54,13 +52,6 @@ fn check(group: &str) {
     }
     failures.extend(arrivals.iter().map(|arrival| format!("nobody sent {}", bytes_of(arrival))));
     assert!(failures.is_empty(), "{} of {} cases:\n{}", failures.len(), cases.len(), failures.join("\n"));
-}
-
-fn gateway(backend: &RawBackend) -> Gateway {
-    let all = tidegate_testkit::gateway::everything_to(&[backend.address], "");
-    let text = all
-        .replace("routes: [{ match: \"/**\", to: origin }]", "routes:\n  - { match: \"/**\", to: origin }");
-    Setup::new(BIN).start(&format!("{text}\n{RESPOND}"))
 }
 
 /// Sends a case and looks at what comes back, then tries whether the connection serves another request.

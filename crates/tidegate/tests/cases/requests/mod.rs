@@ -14,6 +14,15 @@ const ID: &[u8] = b"/ID";
 /// What must never arrive: it stands behind every request that is to be refused.
 const SMUGGLED: &[u8] = b"GET /ID/smuggled HTTP/1.1\r\nHost: a\r\n\r\n";
 
+/// The configuration that the cases are made for: everything goes to the backend, but for some paths that the
+/// gateway answers itself.
+pub(crate) fn config(backend: std::net::SocketAddr) -> String {
+    format!(
+        "services: {{ origin: {{ backends: [\"{backend}\"] }} }}\nroutes:\n  - {{ match: \"/**\", to: origin }}\n\
+         \x20 - {{ match: \"/respond/**\", to: {{ respond: {{ status: 200, body: ok }} }} }}\n"
+    )
+}
+
 /// One exchange on a connection of its own.
 #[derive(Clone, Debug)]
 pub(crate) struct Case {
