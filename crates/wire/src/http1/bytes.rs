@@ -6,13 +6,6 @@
 #[inline]
 pub(crate) fn find_control(bytes: &[u8]) -> Option<usize> {
     let mut at = 0;
-    while let Some(block) = bytes[at..].first_chunk::<16>() {
-        #[allow(unsafe_code)]
-        match unsafe { sse2(block) } {
-            0 => at += 16,
-            found => return Some(at + found.trailing_zeros() as usize),
-        }
-    }
     while let Some(word) = bytes[at..].first_chunk::<8>() {
         match controls_of(u64::from_le_bytes(*word)) {
             0 => at += 8,
@@ -37,18 +30,6 @@ fn controls_of(word: u64) -> u64 {
     let is_delete = word ^ (EACH * 0x7f);
     let deletes = is_delete.wrapping_sub(EACH) & !is_delete;
     (below_space | deletes) & (EACH * 0x80)
-}
-
-#[target_feature(enable = "sse2")]
-#[inline]
-fn sse2(block: &[u8; 16]) -> u32 {
-    use std::arch::x86_64::*;
-    let n = u128::from_le_bytes(*block);
-    let v = _mm_set_epi64x((n >> 64) as i64, n as i64);
-    let low = _mm_cmpeq_epi8(_mm_min_epu8(v, _mm_set1_epi8(0x1f)), v);
-    let tab = _mm_cmpeq_epi8(v, _mm_set1_epi8(9));
-    let del = _mm_cmpeq_epi8(v, _mm_set1_epi8(0x7f));
-    _mm_movemask_epi8(_mm_or_si128(_mm_andnot_si128(tab, low), del)) as u32
 }
 
 fn is_control(byte: u8) -> bool {

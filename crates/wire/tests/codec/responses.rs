@@ -61,7 +61,9 @@ const BAD: &[(&str, &[u8])] = &[
 ];
 
 /// Id, method, bytes, facts, and the head as an HTTP/1.1 client gets it.
-pub(crate) const TAKEN: &[(&str, Method, &[u8], &str, &[u8])] = &[
+type Taken = (&'static str, Method, &'static [u8], &'static str, &'static [u8]);
+
+pub(crate) const TAKEN: &[Taken] = &[
     (
         "resp-plain",
         Method::Get,
