@@ -125,7 +125,7 @@ impl Node {
     pub fn quote(&self) -> String {
         match &self.value {
             Value::Scalar(scalar) if scalar.is_resolved => {
-                format!("the value of {}", quote(self.place.text()))
+                format!("the value of {}", quote(self.place.text().trim_matches(['"', '\''])))
             }
             Value::Scalar(scalar) if scalar.text.is_empty() => String::from("an empty text"),
             Value::Scalar(scalar) => quote(&scalar.text),

@@ -39,10 +39,13 @@ impl Source {
 
     /// A line by its number, from 1, without its end; empty past the last.
     pub fn line(&self, number: u32) -> &str {
-        let index = (number as usize).wrapping_sub(1);
-        let Some(&start) = self.line_starts.get(index) else { return "" };
-        let end = self.line_starts.get(index + 1).map_or(self.text.len(), |next| next - 1);
+        let start = self.line_start(number);
+        let end = self.line_starts.get(number as usize).map_or(self.text.len(), |next| next - 1);
         self.text[start..end].trim_end_matches('\r')
+    }
+
+    fn line_start(&self, number: u32) -> usize {
+        self.line_starts.get((number as usize).wrapping_sub(1)).copied().unwrap_or(self.text.len())
     }
 }
 
@@ -54,6 +57,7 @@ impl Debug for Source {
 }
 
 /// Where something stands in a source. Lines and columns count from 1, columns and length in characters.
+/// Invariant: `start` is the byte offset of that line and column, so that nothing here walks a long line.
 #[derive(Clone)]
 pub struct Place {
     /// The text it is in.
@@ -64,27 +68,55 @@ pub struct Place {
     pub column: u32,
     /// Its length on that line.
     pub length: u32,
+    start: u32,
 }
 
 impl Place {
+    /// `length` characters from a line and column on, which is at byte `start`.
+    pub fn new(source: &Arc<Source>, (line, column, start): (u32, u32, usize), length: u32) -> Place {
+        // A wrong offset must not break a message: it is brought back into the text and to a character.
+        let mut start = start.min(source.text.len());
+        while !source.text.is_char_boundary(start) {
+            start -= 1;
+        }
+        Place { source: source.clone(), line, column, length, start: start as u32 }
+    }
+
     /// The source as a whole, for what has no line: a file that is missing, empty or too long.
     pub fn whole(source: &Arc<Source>) -> Place {
-        Place { source: source.clone(), line: 0, column: 0, length: 0 }
+        Place { source: source.clone(), line: 0, column: 0, length: 0, start: 0 }
+    }
+
+    /// `length` characters of a line, from a byte of it on.
+    pub fn on_line(source: &Arc<Source>, line: u32, from: usize, length: u32) -> Place {
+        let text = source.line(line);
+        let column = text.char_indices().take_while(|&(at, _)| at < from).count() as u32 + 1;
+        Place::new(source, (line, column, source.line_start(line) + from), length)
+    }
+
+    /// The same place with another length.
+    pub fn with_length(&self, length: u32) -> Place {
+        Place { length, ..self.clone() }
     }
 
     /// What is written there, to the end of its line at most.
     pub fn text(&self) -> &str {
-        let line = self.source.line(self.line);
-        let start = char_offset(line, self.column.saturating_sub(1));
-        let rest = &line[start..];
-        &rest[..char_offset(rest, self.length)]
+        let rest = &self.source.text[self.start as usize..];
+        let ends = |&(count, (_, c)): &(usize, (usize, char))| count == self.length as usize || c == '\n';
+        let end = rest.char_indices().enumerate().find(ends).map_or(rest.len(), |(_, (at, _))| at);
+        &rest[..end]
     }
 
     /// The part of this place where `needle` stands first; itself where it does not.
     pub fn of(&self, needle: &str) -> Place {
         let written = self.text();
         let Some(at) = written.find(needle).filter(|_| !needle.is_empty()) else { return self.clone() };
-        Place { column: self.column + chars(&written[..at]), length: chars(needle), ..self.clone() }
+        Place {
+            column: self.column + chars(&written[..at]),
+            length: chars(needle),
+            start: self.start + at as u32,
+            ..self.clone()
+        }
     }
 
     fn order(&self) -> (&str, u32, u32) {
@@ -105,10 +137,6 @@ impl Display for Place {
             line => write!(f, "{}:{line}:{}", self.source.name, self.column),
         }
     }
-}
-
-fn char_offset(text: &str, count: u32) -> usize {
-    text.char_indices().nth(count as usize).map_or(text.len(), |(at, _)| at)
 }
 
 fn chars(text: &str) -> u32 {
@@ -196,42 +224,64 @@ struct Window {
 /// that carets stand where they should and a file cannot send commands to a terminal.
 fn window(place: &Place) -> Window {
     let line = place.source.line(place.line);
-    let start = place.column.saturating_sub(1) as usize;
-    let end = start + place.length.max(1) as usize;
-    // Without the width of every character before it, a caret far to the right is reached by characters.
-    let first =
-        if columns(line, end) <= WINDOW_COLUMNS { 0 } else { start.saturating_sub(WINDOW_COLUMNS / 3) };
+    let start = (place.start as usize).saturating_sub(place.source.line_start(place.line)).min(line.len());
+    let (before, after) = line.split_at(start);
     let mut shown = Window { text: String::new(), indent: 0, carets: 0 };
-    let mut used = 0;
-    if first > 0 {
-        shown.text.push('…');
-        (used, shown.indent) = (1, 1);
+    // The whole line up to the carets if it fits, else the third of the window before them.
+    let needed: usize = after.chars().take((place.length as usize).clamp(1, WINDOW_COLUMNS)).map(width).sum();
+    let room = WINDOW_COLUMNS.saturating_sub(needed).max(WINDOW_COLUMNS / 3);
+    let before = match fitting(before, room) {
+        kept if kept.len() == before.len() => kept,
+        _ => {
+            shown.text.push('…');
+            shown.indent = 1;
+            fitting(before, WINDOW_COLUMNS / 3)
+        }
+    };
+    for c in before.chars() {
+        shown.indent += width(c);
+        shown.push(c);
     }
-    for (index, c) in line.chars().enumerate().skip(first) {
-        let width = width(c);
-        if used + width > WINDOW_COLUMNS {
+    let mut used = shown.indent;
+    for (index, c) in after.chars().enumerate() {
+        used += width(c);
+        if used > WINDOW_COLUMNS {
             shown.text.push('…');
             break;
         }
-        used += width;
-        match c {
-            '\t' => shown.text.push_str("    "),
-            c if c.is_control() => shown.text.push('·'),
-            c => shown.text.push(c),
-        }
-        if index < start {
-            shown.indent += width;
-        } else if index < end {
-            shown.carets += width;
+        shown.push(c);
+        if index < place.length as usize {
+            shown.carets += width(c);
         }
     }
     shown.carets = shown.carets.max(1);
     shown
 }
 
-/// Columns of the first `count` characters, counted no further than a window needs.
-fn columns(line: &str, count: usize) -> usize {
-    line.chars().take(count.min(WINDOW_COLUMNS + 1)).map(width).sum()
+impl Window {
+    fn push(&mut self, c: char) {
+        match c {
+            '\t' => self.text.push_str("    "),
+            c if is_unprintable(c) => self.text.push('·'),
+            c => self.text.push(c),
+        }
+    }
+}
+
+/// The end of a text that fits into so many columns.
+fn fitting(text: &str, columns: usize) -> &str {
+    let mut used = 0;
+    let cut = text.char_indices().rev().find(|&(_, c)| {
+        used += width(c);
+        used > columns
+    });
+    &text[cut.map_or(0, |(at, c)| at + c.len_utf8())..]
+}
+
+/// Controls, and the marks that turn the direction of text: both make a terminal show what is not there.
+fn is_unprintable(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
 }
 
 /// Columns a terminal gives a character: East Asian wide forms and emoji two, combining marks none
@@ -239,7 +289,7 @@ fn columns(line: &str, count: usize) -> usize {
 fn width(c: char) -> usize {
     match c as u32 {
         0x09 => 4,
-        0x300..=0x36f | 0x200b..=0x200f | 0x20d0..=0x20ff | 0xfe00..=0xfe0f | 0xfeff => 0,
+        0x300..=0x36f | 0x200b..=0x200d | 0x20d0..=0x20ff | 0xfe00..=0xfe0f | 0xfeff => 0,
         0x1100..=0x115f | 0x2e80..=0x303e | 0x3041..=0xa4cf | 0xac00..=0xd7a3 | 0xf900..=0xfaff => 2,
         0xfe30..=0xfe6f | 0xff00..=0xff60 | 0xffe0..=0xffe6 | 0x1f300..=0x1faff | 0x20000..=0x3fffd => 2,
         _ => 1,
@@ -267,9 +317,12 @@ impl Problems {
         self.list.len() + self.left_out
     }
 
-    /// Whether further ones are only counted, and their hints not worth the work.
-    pub fn is_full(&self) -> bool {
-        self.list.len() >= PROBLEMS_MAX
+    /// Adds one that takes work to make, such as the search for a name that was meant.
+    pub fn push_with(&mut self, make: impl FnOnce() -> Problem) {
+        match self.list.len() {
+            PROBLEMS_MAX.. => self.left_out += 1,
+            _ => self.list.push(make()),
+        }
     }
 
     /// Whether there are none.
@@ -282,24 +335,21 @@ impl Problems {
         self.list.iter()
     }
 
-    /// Puts them into the order of the file, those without a place first.
-    pub fn sort(&mut self) {
-        self.list.sort_by(|a, b| {
-            let order = |problem: &Problem| problem.place.clone();
-            match (order(a), order(b)) {
-                (Some(a), Some(b)) => a.order().cmp(&b.order()),
-                (a, b) => a.is_some().cmp(&b.is_some()),
-            }
+    /// The same in the order of the file, those without a place first.
+    pub fn sorted(mut self) -> Problems {
+        self.list.sort_by(|a, b| match (&a.place, &b.place) {
+            (Some(a), Some(b)) => a.order().cmp(&b.order()),
+            (a, b) => a.is_some().cmp(&b.is_some()),
         });
+        self
     }
 
     /// `value` if nothing was found wrong, else the problems in the order of the file.
-    pub fn unless_any<T>(mut self, value: T) -> Result<T, Problems> {
-        if self.is_empty() {
-            return Ok(value);
+    pub fn unless_any<T>(self, value: T) -> Result<T, Problems> {
+        match self.is_empty() {
+            true => Ok(value),
+            false => Err(self.sorted()),
         }
-        self.sort();
-        Err(self)
     }
 }
 
@@ -335,7 +385,7 @@ pub fn quote(text: &str) -> String {
                 break;
             }
             '\n' | '\r' | '\t' => write!(quoted, "{}", c.escape_default()).unwrap_or_default(),
-            c if c.is_control() => quoted.push('·'),
+            c if is_unprintable(c) => quoted.push('·'),
             c => quoted.push(c),
         }
     }

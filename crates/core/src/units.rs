@@ -25,17 +25,21 @@ const SIZES: [(&str, u64); 5] =
 /// 100 years: deadlines are sums of durations and must not overflow.
 const TIME_MS_MAX: u64 = 100 * YEAR * 1000;
 
-/// Splits `250ms` into its digits and what follows. `None` without digits or when they overflow.
+/// Splits `250ms` into its digits and what follows; more digits than fit are the most there is. `None`
+/// without digits.
 fn number_and_unit(text: &str) -> Option<(u64, &str)> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (number, unit) = text.split_at(digits);
-    Some((number.parse().ok()?, unit))
+    match number {
+        "" => None,
+        number => Some((number.parse().unwrap_or(u64::MAX), unit)),
+    }
 }
 
-/// `number` times the unit of that name, if there is one and nothing overflows.
+/// `number` times the unit of that name, if there is one; the most there is when that overflows.
 fn scaled(units: &[(&str, u64)], number: u64, unit: &str) -> Option<u64> {
     let (_, factor) = units.iter().find(|(name, _)| *name == unit)?;
-    number.checked_mul(*factor)
+    Some(number.saturating_mul(*factor))
 }
 
 /// The shortest exact spelling.
@@ -73,9 +77,9 @@ impl Word for Duration {
     }
 }
 
-/// A number of bytes between two bounds, both allowed.
+/// A number of bytes between two bounds, both allowed. Without others they are 0 and 1 EiB.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Bytes<const MIN: u64 = 0, const MAX: u64 = { u64::MAX }>(u64);
+pub struct Bytes<const MIN: u64 = 0, const MAX: u64 = { 1 << 60 }>(u64);
 
 impl<const MIN: u64, const MAX: u64> Bytes<MIN, MAX> {
     /// A size known to the program. Panics outside the bounds: for constants in declarations.
@@ -121,18 +125,16 @@ impl<const MIN: u64, const MAX: u64> Word for Bytes<MIN, MAX> {
     }
 }
 
-/// Bytes from `8KiB` or plain `8192`.
+/// Bytes from `8KiB` or plain `8192`; the most there is when that overflows.
 fn size(text: &str) -> Result<u64, Fault> {
-    let hint = "write a number of bytes or one with a unit: `512B`, `8KiB`, `10MiB`, `1GiB`";
-    match number_and_unit(text) {
-        Some((bytes, "")) => Ok(bytes),
-        Some((number, unit)) => match scaled(&SIZES, number, unit) {
-            Some(bytes) => Ok(bytes),
-            None if SIZES.iter().any(|(name, _)| *name == unit) => Err(Fault::new("is too large")),
-            None => Err(Fault::new("is not a size").hint(hint)),
-        },
-        None => Err(Fault::new("is not a size").hint(hint)),
-    }
+    let bytes = number_and_unit(text).and_then(|(number, unit)| match unit {
+        "" => Some(number),
+        unit => scaled(&SIZES, number, unit),
+    });
+    bytes.ok_or_else(|| {
+        Fault::new("is not a size")
+            .hint("write a number of bytes or one with a unit: `512B`, `8KiB`, `10MiB`, `1GiB`")
+    })
 }
 
 /// A whole number between two bounds, both allowed.
@@ -388,7 +390,7 @@ impl Setting for Bind {
         };
         let read = match text.strip_prefix("unix:") {
             Some(path) => unix_path(node, path).map(Bind::Unix),
-            None => inet(text, "0.0.0.0").map(Bind::Inet),
+            None => inet(text, Use::Listen).map(Bind::Inet),
         };
         read.unwrap_or_else(|fault| {
             problems.push(fault.problem(node));
@@ -412,36 +414,52 @@ impl Setting for Bind {
     }
 }
 
-/// An IP address with a port. `any` is what a bare port would have meant.
-pub fn inet(text: &str, any: &str) -> Result<SocketAddr, Fault> {
+/// What an address is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Use {
+    /// To listen on.
+    Listen,
+    /// To connect to.
+    Connect,
+}
+
+/// An IP address with a port.
+pub fn inet(text: &str, usage: Use) -> Result<SocketAddr, Fault> {
     if let Ok(address) = text.parse::<SocketAddr>() {
         return Ok(address);
     }
-    let port = text.strip_prefix(':').or(text.strip_prefix("*:")).unwrap_or(text);
-    if port.parse::<u16>().is_ok() {
-        let hint =
-            format!("write `127.0.0.1:{port}` for this machine alone, `{any}:{port}` for every address");
+    let example = Fault::new("is not an address")
+        .hint("write an IP address and a port: `127.0.0.1:8080`, `[::1]:8080`");
+    let bare = text.strip_prefix(':').or(text.strip_prefix("*:")).unwrap_or(text);
+    if let Ok(port) = bare.parse::<u16>() {
+        let hint = match usage {
+            Use::Listen => {
+                format!("write `127.0.0.1:{port}` for this machine alone, `0.0.0.0:{port}` for every address")
+            }
+            Use::Connect => format!("write `127.0.0.1:{port}` for this machine"),
+        };
         return Err(Fault::new("has no address").hint(hint));
     }
-    if let Ok(ip) = text.trim_matches(['[', ']']).parse::<IpAddr>() {
-        let hint = format!("write a port after it: `{}`", SocketAddr::from((ip, 8080)));
-        return Err(Fault::new("has no port").hint(hint));
-    }
-    match text.rsplit_once(':') {
-        Some((host, port))
-            if host.parse::<IpAddr>().is_ok() || host.starts_with('[') && host.ends_with(']') =>
-        {
-            let is_number = !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit());
-            let reason = if is_number { "has a port above 65535" } else { "has no port that is a number" };
-            match host.trim_matches(['[', ']']).parse::<IpAddr>() {
-                Ok(IpAddr::V6(ip)) if !host.starts_with('[') => Err(Fault::new("is ambiguous")
-                    .hint(format!("write the address in brackets: `[{ip}]:{port}`"))),
-                Ok(_) => Err(Fault::new(reason)),
-                Err(_) => Err(Fault::new("is not an address")),
-            }
+    let inside = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
+    match inside.parse::<IpAddr>() {
+        Ok(IpAddr::V6(_)) if inside == text => {
+            return Err(Fault::new("has no brackets")
+                .hint("write an IPv6 address in brackets and a port after them: `[::1]:8080`"));
         }
-        _ => Err(Fault::new("is not an address")
-            .hint("write an IP address and a port: `127.0.0.1:8080`, `[::1]:8080`")),
+        Ok(ip) => {
+            let hint = format!("write a port after it: `{}`", SocketAddr::from((ip, 8080)));
+            return Err(Fault::new("has no port").hint(hint));
+        }
+        Err(_) => {}
+    }
+    let Some((host, port)) = text.rsplit_once(':') else { return Err(example) };
+    let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    match host.parse::<IpAddr>() {
+        Err(_) => Err(example),
+        Ok(_) if !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()) => {
+            Err(Fault::new("has a port above 65535"))
+        }
+        Ok(_) => Err(Fault::new("has a port that is not a number")),
     }
 }
 

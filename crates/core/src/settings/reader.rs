@@ -79,7 +79,7 @@ impl<'a> Reader<'a> {
             return;
         }
         for entry in entries.iter().filter(|entry| !self.keys.contains(&&*entry.key)) {
-            self.problems.push(unknown_key(entry, self.keys));
+            self.problems.push_with(|| unknown_key(entry, self.keys));
         }
     }
 }
@@ -95,8 +95,10 @@ pub struct Rest {
 impl Rest {
     /// Tells that a key is neither declared nor among `known`, those of the family.
     pub fn refuse(&self, entry: &Entry, known: &[&str], problems: &mut Problems) {
-        let keys: Vec<&str> = self.declared.iter().copied().chain(known.iter().copied()).collect();
-        problems.push(unknown_key(entry, &keys));
+        problems.push_with(|| {
+            let keys: Vec<&str> = self.declared.iter().copied().chain(known.iter().copied()).collect();
+            unknown_key(entry, &keys)
+        });
     }
 }
 

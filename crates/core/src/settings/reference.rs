@@ -58,6 +58,7 @@ fn inner(path: &str, shape: &Shape, waiting: &mut Vec<(String, Declaration)>) {
         Shape::Struct(declaration) => waiting.push((format!("{path}."), declaration.clone())),
         Shape::List(shape) => inner(&format!("{path}[]"), shape, waiting),
         Shape::Table { value, .. } => inner(&format!("{path}.NAME"), value, waiting),
+        Shape::Called(_, shape) => inner(path, shape, waiting),
         Shape::Either(all) => all.iter().for_each(|shape| inner(path, shape, waiting)),
         _ => {}
     }
@@ -75,6 +76,7 @@ fn describe(shape: &Shape) -> String {
         Shape::Integer { min: 0, max } if *max == u64::from(u32::MAX) => "a whole number".to_owned(),
         Shape::Integer { min, max } => format!("a whole number from {min} to {max}"),
         Shape::Either(all) => all.iter().map(describe).collect::<Vec<_>>().join(" or "),
+        Shape::Called(what, _) => (*what).to_owned(),
         Shape::List(inner) => format!("a list: {}", describe(inner)),
         Shape::Table { value, .. } => format!("by name: {}", describe(value)),
         Shape::Struct(_) => "keys, below".to_owned(),

@@ -29,6 +29,8 @@ pub enum Shape {
     },
     /// Any of these.
     Either(Vec<Shape>),
+    /// The same, with its own words for the reference.
+    Called(&'static str, Box<Shape>),
     /// Values in order.
     List(Box<Shape>),
     /// Values by name.
@@ -110,10 +112,27 @@ impl Declaration {
 impl Shape {
     fn extend(&mut self, name: &str, fields: &[FieldShape]) {
         match self {
-            Shape::List(inner) | Shape::Table { value: inner, .. } => inner.extend(name, fields),
+            Shape::List(inner) | Shape::Table { value: inner, .. } | Shape::Called(_, inner) => {
+                inner.extend(name, fields);
+            }
             Shape::Either(all) => all.iter_mut().for_each(|shape| shape.extend(name, fields)),
             Shape::Struct(declaration) => declaration.extend(name, fields),
             _ => {}
+        }
+    }
+}
+
+impl Shape {
+    /// The form of it that is one scalar, if there is one: what may stand for a list of one.
+    fn scalar(&self) -> Option<&Shape> {
+        match self {
+            Shape::List(_) | Shape::Table { .. } => None,
+            Shape::Struct(declaration) => {
+                let short = declaration.fields.iter().find(|field| declaration.short == Some(field.key))?;
+                short.shape.scalar()
+            }
+            Shape::Called(_, inner) => inner.scalar(),
+            _ => Some(self),
         }
     }
 }
@@ -172,10 +191,13 @@ fn of(shape: &Shape, definitions: &mut Definitions) -> Json {
             interpolated(),
         ]),
         Shape::Either(all) => either(all.iter().map(|shape| of(shape, definitions)).collect::<Vec<_>>()),
+        Shape::Called(_, inner) => of(inner, definitions),
         Shape::List(inner) => {
-            let inner = of(inner, definitions);
-            let list = Json::object([("type", Json::text("array")), ("items", inner.clone())]);
-            either([list, inner])
+            let list = Json::object([("type", Json::text("array")), ("items", of(inner, definitions))]);
+            match inner.scalar() {
+                Some(scalar) => either([list, of(scalar, definitions)]),
+                None => list,
+            }
         }
         Shape::Table { pattern, value } => {
             let value = of(value, definitions);
