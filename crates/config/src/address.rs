@@ -1,12 +1,12 @@
 //! Where a backend listens: `127.0.0.1:9001`, `http://127.0.0.1:9001`, `unix:/path`, and its weight.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use tidegate_core::node::{Node, Value};
 use tidegate_core::problem::{Problem, Problems};
 use tidegate_core::service::Address;
 use tidegate_core::settings;
 use tidegate_core::settings::{Fault, Placed, Setting, Shape, expected};
-use tidegate_core::units::{Count, inet, unix_path};
+use tidegate_core::units::{Count, Use, inet, unix_path};
 
 /// One instance of a service.
 #[derive(Clone, Debug, PartialEq)]
@@ -128,20 +128,17 @@ fn url(text: &str) -> Result<SocketAddr, Fault> {
         Some((host, port)) if !authority.ends_with(']') => (host, Some(port)),
         _ => (authority, None),
     };
-    let is_name = !host.is_empty()
-        && !host.starts_with('[')
-        && !host.bytes().all(|b| b.is_ascii_digit() || b == b'.' || b == b':');
-    if host.eq_ignore_ascii_case("localhost") {
-        return inet(
-            &format!("127.0.0.1{}", authority[host.len()..].to_owned() + default_port(port, is_http)),
-            "127.0.0.1",
-        );
-    }
-    if is_name && host.parse::<std::net::IpAddr>().is_err() {
+    let is_local = host.eq_ignore_ascii_case("localhost");
+    let is_name = host.starts_with(|c: char| c.is_alphanumeric())
+        && host.contains(|c: char| !c.is_ascii_digit() && c != '.');
+    if is_name && !is_local && host.parse::<IpAddr>().is_err() {
         return Err(Fault::new("has a host name, which is not resolved yet")
             .hint("write an IP address, or `localhost`"));
     }
-    let address = inet(&format!("{authority}{}", default_port(port, is_http)), "127.0.0.1")?;
+    let rest = if is_local { &authority[host.len()..] } else { authority };
+    let local = if is_local { "127.0.0.1" } else { "" };
+    let port = if port.is_none() && is_http { ":80" } else { "" };
+    let address = inet(&format!("{local}{rest}{port}"), Use::Connect)?;
     match (address.port(), address.ip().is_unspecified()) {
         (0, _) => Err(Fault::new("has port 0, which nothing can listen on")),
         (_, true) => {
@@ -149,9 +146,4 @@ fn url(text: &str) -> Result<SocketAddr, Fault> {
         }
         _ => Ok(address),
     }
-}
-
-/// What a URL leaves out: the port of its scheme.
-fn default_port(port: Option<&str>, is_http: bool) -> &'static str {
-    if port.is_none() && is_http { ":80" } else { "" }
 }

@@ -1,7 +1,7 @@
 //! What only the whole file can show: names that are defined nowhere, binds, backends and routes that are
 //! there twice, names that mean something else. Turns what was read into a `Config`.
 
-use crate::config::{Config, File, FileRoute, Listen, Route, Service};
+use crate::config::{Config, File, FileRoute, Listen, Route, Service, Version};
 use crate::matching::{self, Match};
 use crate::policies;
 use crate::target::{ANSWER, Target};
@@ -15,22 +15,31 @@ use tidegate_core::service::Address;
 use tidegate_core::settings::{Setting, Table};
 use tidegate_core::units::{Bind, Label};
 
-/// Reads the tree of a whole file.
-pub(crate) fn config(root: &Node, folder: &Path, problems: &mut Problems) -> Config {
+/// Reads the tree of a whole file. `None` after telling why it cannot be read.
+pub(crate) fn config(root: &Node, folder: &Path, problems: &mut Problems) -> Option<Config> {
+    let written = root.entry("version").map(|entry| &entry.value);
+    if let Some(version) = written.filter(|version| version.scalar().is_some()) {
+        // Another version may spell everything else in another way: nothing more can be said.
+        let before = problems.count();
+        Version::read(version, problems);
+        if problems.count() > before {
+            return None;
+        }
+    }
     let mut file = File::read(root, problems);
     // The default is the only path that no node gave a folder to start from.
     file.state.dir = folder.join(&file.state.dir);
     check_listen(&file, root, problems);
     check_services(&file.services, problems);
     let routes = check_routes(&file, root, problems);
-    Config {
+    Some(Config {
         workers: file.workers,
         listen: file.listen,
         admin: file.admin,
         state: file.state,
         services: file.services,
         routes,
-    }
+    })
 }
 
 /// Tells of everything that is there a second time; the first keeps its place.
@@ -163,27 +172,22 @@ fn check_target(target: &Target, services: &Table<Label, Service>, problems: &mu
     match target {
         Target::Service(name) if !is_known(name) => {
             if let Some(place) = name.place() {
-                let problem = Problem::at(place, format!("there is no service {}", name.quote()));
-                problems.push(problem.hint(meant(name, services, problems)));
+                problems.push_with(|| undefined(place, name.quote(), name, services));
             }
         }
         Target::Split(parts) => {
             for part in parts.iter().filter(|part| !is_known(&part.name)) {
-                let problem = Problem::at(&part.place, format!("there is no service `{}`", part.name));
-                problems.push(problem.hint(meant(&part.name, services, problems)));
+                problems.push_with(|| undefined(&part.place, &format!("`{}`", part.name), &part.name, services));
             }
         }
         Target::Service(_) | Target::Respond(_) => {}
     }
 }
 
-/// What to write instead of a service that does not exist.
-fn meant(name: &Label, services: &Table<Label, Service>, problems: &Problems) -> String {
-    // Thousands of wrong names against thousands of services would take minutes; nobody sees those hints.
-    let known =
-        services.iter().map(|row| row.name.as_str()).take(if problems.is_full() { 0 } else { usize::MAX });
-    match nearest(name.as_str(), known) {
-        Some(meant) => format!("did you mean `{meant}`?"),
-        None => String::from("define it under `services`"),
+fn undefined(place: &Place, quoted: &str, name: &Label, services: &Table<Label, Service>) -> Problem {
+    let problem = Problem::at(place, format!("{quoted} is not defined under `services`"));
+    match nearest(name.as_str(), services.iter().map(|row| row.name.as_str())) {
+        Some(meant) => problem.hint(format!("did you mean `{meant}`?")),
+        None => problem.hint("define it there, or name one that is"),
     }
 }

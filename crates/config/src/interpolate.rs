@@ -8,17 +8,28 @@ use tidegate_core::problem::{Place, Problem, Problems, quote};
 
 /// Secrets and certificates are far smaller.
 const FILE_BYTES_MAX: u64 = 1 << 20;
+/// All scalars that `${…}` filled, together: a short file must not ask for a long one a million times.
+const FILLED_BYTES_MAX: usize = 16 << 20;
 
 /// The variables of the process, or those of a test.
 pub(crate) type Variables<'a> = dyn Fn(&str) -> Option<String> + 'a;
 
 /// Fills in everything below `root`.
 pub(crate) fn fill(root: &mut Node, variables: &Variables<'_>, problems: &mut Problems) {
+    let mut filled = 0;
     let mut waiting = vec![root];
     while let Some(node) = waiting.pop() {
         if let Some(scalar) = node.scalar().filter(|scalar| scalar.text.contains("${")) {
             node.value = match resolve(scalar, &node.place, variables) {
-                Ok(resolved) => Value::Scalar(resolved),
+                Ok(resolved) => {
+                    filled += resolved.text.len();
+                    if filled > FILLED_BYTES_MAX {
+                        problems
+                            .push(Problem::at(&node.place, "more than 16 MiB came from `${…}` up to here"));
+                        return;
+                    }
+                    Value::Scalar(resolved)
+                }
                 Err(problem) => {
                     problems.push(problem);
                     Value::Refused
@@ -50,8 +61,10 @@ fn resolve(scalar: &Scalar, place: &Place, variables: &Variables<'_>) -> Result<
             let problem = Problem::at(&place.of("${"), "`${` without its `}`");
             return Err(problem.hint("write `$${` for the two characters themselves"));
         };
-        let place = place.of(&format!("${{{inside}}}"));
-        resolved.push_str(&value(inside, &place, variables)?);
+        let value = value(inside, place, variables)
+            // Only now, as finding the place walks the text: once for a scalar, not once for each `${`.
+            .map_err(|problem| Problem { place: Some(place.of(&format!("${{{inside}}}"))), ..problem })?;
+        resolved.push_str(&value);
         is_resolved = true;
         rest = after;
     }
@@ -71,7 +84,7 @@ fn value(inside: &str, place: &Place, variables: &Variables<'_>) -> Result<Strin
     let is_start = |c: char| c.is_ascii_alphabetic() || c == '_';
     let is_name = name.starts_with(is_start) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
     if !is_name {
-        let problem = Problem::at(place, format!("{} is not the name of a variable", quote(name)));
+        let problem = Problem::at(place, format!("{} is not a variable", quote(&format!("${{{inside}}}"))));
         return Err(problem.hint("write `${NAME}`, `${NAME:-default}` or `${file:path}`"));
     }
     // As in a shell, `:-` also stands in for a variable that is set to nothing.
@@ -88,10 +101,8 @@ fn value(inside: &str, place: &Place, variables: &Variables<'_>) -> Result<Strin
 
 /// The text of a file without the line end that editors leave.
 fn file(path: &str, place: &Place) -> Result<String, Problem> {
+    let problem = |reason: String| Problem::at(place, format!("cannot read {}: {reason}", quote(path)));
     let path = place.source.folder.join(Path::new(path));
-    let problem = |reason: String| {
-        Problem::at(place, format!("cannot read {}: {reason}", quote(&path.display().to_string())))
-    };
     let hint = "a relative path starts at the folder of this file";
     let metadata = std::fs::metadata(&path).map_err(|error| problem(said(&error)).hint(hint))?;
     if !metadata.is_file() {

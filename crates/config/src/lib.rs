@@ -24,7 +24,7 @@ pub use fields::{HeaderName, HeaderValue};
 pub use load::{from_text, load};
 pub use matching::{HostPattern, Match, MethodName, PathPattern};
 pub use policies::{FieldEdits, HeadersSettings, Policies};
-pub use target::{Respond, Target};
+pub use target::{Respond, Split, Target};
 
 /// The JSON Schema of the configuration file.
 pub fn schema() -> String {

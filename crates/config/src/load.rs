@@ -51,9 +51,10 @@ fn from_source(
         true => tree(&source, variables, &mut problems),
         false => None,
     };
-    let Some(root) = root else { return Err(problems) };
-    let config = check::config(&root, &folder, &mut problems);
-    problems.unless_any(config)
+    match root.and_then(|root| check::config(&root, &folder, &mut problems)) {
+        Some(config) => problems.unless_any(config),
+        None => Err(problems.sorted()),
+    }
 }
 
 /// The tree with everything filled in. `None` after telling what keeps it from being read at all.

@@ -146,7 +146,10 @@ impl Word for PathPattern {
                 }
                 "**" => {}
                 "." | ".." => {
-                    return fault("holds a dot segment", "requests have them resolved before they are routed");
+                    return fault(
+                        "holds a dot segment",
+                        "requests have them resolved before they are routed",
+                    );
                 }
                 _ if segment.contains(['{', '}']) => names.push(parameter(segment, &names)?),
                 _ if segment.contains('*') => {

@@ -13,7 +13,7 @@ pub enum Target {
     /// To one service.
     Service(Placed<Label>),
     /// To one of several, by weight; the weights sum to more than 0.
-    Split(Table<Label, Count<0, 1_000_000>>),
+    Split(Split),
     /// Nowhere: this is the answer.
     Respond(Respond),
 }
@@ -39,6 +39,11 @@ settings! {
     }
 }
 
+/// Services with their weights.
+pub type Split = Table<Label, Count<0, 1_000_000>>;
+
+const WHAT: &str = "a service, services with weights, or `respond`";
+
 /// The key that makes a map an answer; no service has this name.
 pub(crate) const ANSWER: &str = "respond";
 
@@ -52,7 +57,7 @@ impl Setting for Target {
                 Target::Respond(answer)
             }
             Value::Map(_) => {
-                let split: Table<Label, Count<0, 1_000_000>> = Setting::read(node, problems);
+                let split = Split::read(node, problems);
                 if split.iter().all(|row| row.value.get() == 0) {
                     problems.push(Problem::at(&node.place, "no service here has a weight above 0"));
                 }
@@ -60,7 +65,7 @@ impl Setting for Target {
             }
             Value::Refused => Target::stand_in(),
             _ => {
-                problems.push(expected("a service, services with weights, or `respond`", node));
+                problems.push(expected(WHAT, node));
                 Target::stand_in()
             }
         }
@@ -71,11 +76,8 @@ impl Setting for Target {
     }
 
     fn shape() -> Shape {
-        Shape::Either(vec![
-            <Label as Setting>::shape(),
-            Table::<Label, Count<0, 1_000_000>>::shape(),
-            Answer::shape(),
-        ])
+        let forms = vec![<Label as Setting>::shape(), Split::shape(), Answer::shape()];
+        Shape::Called(WHAT, Box::new(Shape::Either(forms)))
     }
 
     fn show(&self) -> String {

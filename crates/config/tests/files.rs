@@ -1,0 +1,205 @@
+//! Loading real files: the examples, the shapes that benchmarks use, and everything that is not a file.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tidegate_config::{Balance, Host, RetryCause, Target, Workers, from_text, load};
+use tidegate_core::settings::{Toggle, Word};
+use tidegate_core::units::Bind;
+
+const SEVEN_LINES: &str = "\
+version: 1
+listen: { http: \"127.0.0.1:8080\" }
+services:
+  api: { backends: [\"10.0.0.1:8080\", \"10.0.0.2:8080\"] }
+routes:
+  - match: /api/**
+    to: api
+";
+
+/// A folder that is gone when the test ends.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Folder {
+        let path = std::env::temp_dir().join(format!("tidegate-config-{name}-{}", std::process::id()));
+        fs::create_dir_all(&path).unwrap();
+        Folder(path)
+    }
+
+    fn write(&self, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.0.join(name);
+        fs::write(&path, bytes).unwrap();
+        path
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+#[test]
+fn every_example_is_valid() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/examples");
+    let mut names = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if let Err(problems) = load(&path) {
+            panic!("{problems}");
+        }
+        names.push(path.file_name().unwrap().to_str().unwrap().to_owned());
+    }
+    for name in ["seven-lines.yaml", "split.yaml", "respond.yaml", "limits.yaml"] {
+        assert!(names.iter().any(|found| found == name), "{name} is missing");
+    }
+}
+
+#[test]
+fn what_is_not_written_has_the_documented_default() {
+    let config = from_text("tidegate.yaml", SEVEN_LINES, Path::new("/srv/gate")).unwrap();
+    let seconds = Duration::from_secs;
+    assert_eq!(config.workers, Workers::Auto);
+    assert_eq!(config.admin.bind.value, Bind::Inet("127.0.0.1:9900".parse().unwrap()));
+    assert_eq!(config.state.dir, Path::new("/srv/gate/state"));
+    let limits = &config.listen.iter().next().unwrap().value.limits;
+    assert_eq!((limits.line.get(), limits.head.get(), limits.fields.get()), (8 << 10, 32 << 10, 100));
+    assert_eq!((limits.head_time, limits.idle, limits.requests.get()), (seconds(10), seconds(60), 1000));
+    assert_eq!(limits.min_rate.on().map(|rate| rate.bytes_per_second), Some(1000));
+    assert_eq!(limits.connections.on().map(|count| count.get()), Some(10_000));
+    let service = &config.services.iter().next().unwrap().value;
+    let timeouts = &service.timeouts;
+    assert_eq!((timeouts.connect, timeouts.response, timeouts.idle), (seconds(1), seconds(10), seconds(60)));
+    assert_eq!(service.retry.attempts.get(), 1);
+    assert_eq!(service.retry.on, [RetryCause::Connect, RetryCause::Reset]);
+    assert_eq!((service.connections.max.get(), service.connections.idle.get()), (1024, 256));
+    assert_eq!((service.balance, &service.host), (Balance::Ewma, &Host::Client));
+    let backends: Vec<(String, u32)> =
+        service.backends.iter().map(|backend| (backend.address.to_string(), backend.weight)).collect();
+    assert_eq!(backends, [("10.0.0.1:8080".to_owned(), 1), ("10.0.0.2:8080".to_owned(), 1)]);
+    let [route] = &config.routes[..] else { panic!("{} routes", config.routes.len()) };
+    assert_eq!((&*route.name, route.timeout, route.body_bytes_max), ("/api/**", None, 10 << 20));
+    assert_eq!(route.policies.headers, None);
+    assert!(matches!(&route.to, Target::Service(name) if name.as_str() == "api"));
+}
+
+#[test]
+fn short_forms_mean_the_same_as_long_ones() {
+    let read = |text: &str| from_text("tidegate.yaml", text, Path::new("/srv")).unwrap_or_else(|p| panic!("{p}"));
+    let short = read(
+        "version: 1\nlisten: { a: \"[::1]:80\", b: unix:run/b.sock }\nadmin: 127.0.0.1:1\nstate: s\n\
+         services: { x: localhost:1, y: { backends: \"http://10.0.0.1\", retry: 0, connections: 5 } }\n\
+         routes: [{ match: /, to: { respond: 204 } }, { match: { path: /x, methods: GET }, to: x, headers: { request: { remove: a } } }]\n",
+    );
+    let long = read(
+        "version: 1\nlisten: { a: { bind: \"[::1]:80\" }, b: { bind: \"unix:/srv/run/b.sock\" } }\n\
+         admin: { bind: 127.0.0.1:1 }\nstate: { dir: /srv/s }\n\
+         services:\n  x: { backends: [{ address: \"127.0.0.1:1\", weight: 1 }] }\n\
+         \x20 y: { backends: [{ url: \"http://10.0.0.1:80/\" }], retry: { attempts: 0 }, connections: { max: 5 } }\n\
+         routes:\n  - { match: { path: / }, to: { respond: { status: 204 } } }\n\
+         \x20 - { match: { path: /x, methods: [GET] }, to: x, headers: { request: { remove: [A] } } }\n",
+    );
+    assert_eq!(short, long);
+    let other = read("version: 1\nlisten: { a: \"[::1]:81\" }\n");
+    assert_ne!(short, other, "configurations that differ are not equal");
+}
+
+#[test]
+fn routes_without_a_name_are_called_by_their_conditions() {
+    let routes = [
+        ("/**", "/**"),
+        ("{ methods: [GET, POST], host: api.example.com, path: /a/** }", "GET,POST api.example.com /a/**"),
+        ("{ host: \"*.Example.com.\" }", "*.example.com /**"),
+        ("{ methods: DELETE, path: \"/{id}\" }", "DELETE /{id}"),
+    ];
+    for (condition, name) in routes {
+        let text = format!("version: 1\nlisten: {{ a: \"127.0.0.1:0\" }}\nroutes: [{{ match: {condition}, to: {{ respond: 200 }} }}]\n");
+        let config = from_text("tidegate.yaml", &text, Path::new(".")).unwrap_or_else(|p| panic!("{p}"));
+        assert_eq!(&*config.routes[0].name, name);
+    }
+}
+
+#[test]
+fn the_files_of_the_benchmarks_are_read() {
+    let text = "version: 1\nworkers: 1\nadmin: { bind: \"127.0.0.1:9955\" }\nstate: { dir: \"/tmp/w/tg-state\" }\n\
+                services:\n  origin: { backends: [\"127.0.0.1:9000\"] }\nlisten: { http: \"127.0.0.1:8080\" }\nroutes:\n";
+    let plain = from_text("tidegate.yaml", &format!("{text}  - {{ match: \"/**\", to: origin }}\n"), Path::new(".")).unwrap();
+    assert_eq!(plain.workers, Workers::Count(1.try_into().unwrap()));
+    assert_eq!(plain.state.dir, Path::new("/tmp/w/tg-state"));
+    let many: String = (0..10_000).map(|i| format!("  - {{ match: \"/r{i}/{{id}}/**\", to: origin }}\n")).collect();
+    let big = from_text("tidegate.yaml", &(text.to_owned() + &many), Path::new(".")).unwrap();
+    assert_eq!(big.routes.len(), 10_000);
+    assert_eq!(big.routes[9_999].condition.path.as_str(), "/r9999/{id}/**");
+    assert_eq!(big.routes[9_999].place.line, 10_008);
+}
+
+#[test]
+fn json_with_tabs_and_escapes_is_read() {
+    let text = "{\n\t\"version\": 1,\n\t\"listen\": {\"http\": {\"bind\": \"127.0.0.1:0\", \"limits\": {\"connections\": \"off\"}}},\n\
+                \t\"routes\": [{\"match\": \"\\/a\", \"to\": {\"respond\": {\"status\": 200, \"body\": \"caf\\u00e9 😀\\n\"}}}]\n}\n";
+    let config = from_text("tidegate.json", text, Path::new(".")).unwrap_or_else(|problems| panic!("{problems}"));
+    let Target::Respond(answer) = &config.routes[0].to else { panic!("an answer was written") };
+    assert_eq!(answer.body, "café 😀\n");
+    assert_eq!(config.listen.iter().next().unwrap().value.limits.connections, Toggle::Off);
+}
+
+#[test]
+fn relative_paths_start_at_the_folder_of_the_file() {
+    let folder = Folder::new("relative");
+    folder.write("word", "round-robin\r\n");
+    let text = SEVEN_LINES.replace("backends:", "balance: \"${file:word}\", backends:") + "state: deep/state\n";
+    let path = folder.write("tidegate.yaml", text);
+    let config = load(&path).unwrap_or_else(|problems| panic!("{problems}"));
+    assert_eq!(config.state.dir, folder.0.join("deep/state"));
+    assert_eq!(config.services.iter().next().unwrap().value.balance, Balance::RoundRobin);
+}
+
+#[test]
+fn what_is_no_readable_file_is_a_problem_with_a_way_out() {
+    let folder = Folder::new("unreadable");
+    let huge = folder.0.join("huge.yaml");
+    fs::File::create(&huge).unwrap().set_len((10 << 20) + 1).unwrap();
+    let closed = folder.write("closed.yaml", SEVEN_LINES);
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0)).unwrap();
+    let mut cases = vec![
+        (folder.0.join("none.yaml"), "there is no such file\n  hint: `tidegate init` writes a first one; `-c FILE` names another"),
+        (folder.0.clone(), "is a folder\n  hint: name the file in it, as in `-c folder/tidegate.yaml`"),
+        (PathBuf::from("/dev/null"), "is not a file"),
+        (folder.write("latin.yaml", b"version: 1\n# caf\xe9\n"), "line 2 is not UTF-8 text\n  hint: save the file as UTF-8"),
+        (folder.write("x", "").join("y"), "a part of the path is not a folder"),
+        (folder.write("empty.yaml", ""), "the file is empty\n  hint: `tidegate init` writes a first one"),
+        (huge, "is larger than 10 MiB"),
+    ];
+    // Root reads everything.
+    if fs::File::open(&closed).is_err() {
+        cases.push((closed, "permission denied\n  hint: the user the gateway runs as must be able to read it"));
+    }
+    for (path, said) in cases {
+        let problems = load(&path).unwrap_err();
+        assert_eq!(problems.to_string(), format!("{}: {said}", path.display()));
+        let problem = problems.iter().next().unwrap();
+        assert_eq!((problem.file(), problem.line(), problem.column()), (path.to_str(), None, None));
+    }
+}
+
+#[test]
+fn problems_have_fields_for_machines() {
+    let text = SEVEN_LINES.replace("backends:", "blance: ewma, backends:");
+    let problems = from_text("tidegate.yaml", &text, Path::new(".")).unwrap_err();
+    let problem = problems.iter().next().unwrap();
+    assert_eq!((problem.file(), problem.line(), problem.column()), (Some("tidegate.yaml"), Some(4), Some(10)));
+    assert_eq!((&*problem.reason, problem.hint.as_deref()), ("unknown key `blance`", Some("did you mean `balance`?")));
+    assert_eq!(problems.count(), 1);
+}
+
+#[test]
+fn binds_are_shown_as_they_are_written() {
+    for text in ["127.0.0.1:8080", "[::1]:80", "0.0.0.0:0"] {
+        let address: SocketAddr = text.parse().unwrap();
+        assert_eq!(Bind::Inet(address).to_string(), text);
+    }
+    assert_eq!(Workers::Count(3.try_into().unwrap()).show(), "3");
+}
