@@ -16,7 +16,7 @@ use tidegate_core::service::CellBook;
 use tidegate_core::settings::Placed;
 use tidegate_core::units::Bind;
 use tidegate_wire::http1::server::ConnectionLimits;
-use tidegate_wire::listen::{self, ConnectionCounts, Listeners, Listening};
+use tidegate_wire::listen::{self, ConnectionCounts, Listeners, Listening, PerAddress};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
@@ -265,6 +265,16 @@ fn connection_limits(listen: &Listen) -> ConnectionLimits {
     }
 }
 
+/// Most connections of one address when nothing is set: far above what a browser, a phone or a service opens.
+const PER_ADDRESS_MAX: u32 = 1000;
+
+fn per_address(listen: &Listen) -> Option<PerAddress> {
+    match &listen.limits.per_ip {
+        None => Some(PerAddress { most: PER_ADDRESS_MAX, counts_loopback: false }),
+        Some(set) => set.clone().on().map(|most| PerAddress { most: most.get(), counts_loopback: true }),
+    }
+}
+
 type Threads = Vec<(mpsc::Sender<Order>, JoinHandle<std::io::Result<()>>)>;
 
 fn start_workers(
@@ -283,7 +293,7 @@ fn start_workers(
                 socket,
                 limits: connection_limits(&row.value),
                 connections_max: row.value.limits.connections.clone().on().map(|most| most.get() as usize),
-                per_address_max: row.value.limits.per_ip.clone().on().map(|most| most.get()),
+                per_address: per_address(&row.value),
                 counts: counts.clone(),
                 meters: meters.clone(),
             });

@@ -10,8 +10,8 @@ use tidegate_core::exchange::Client;
 use tidegate_core::meters::ListenerMeters;
 use tidegate_core::plan::Snapshot;
 use tidegate_flow::Worker;
-use tidegate_wire::http1::server::{self, ConnectionLimits, Serving};
-use tidegate_wire::listen::{Acceptor, Admitted, ConnectionCounts, Listening};
+use tidegate_wire::http1::server::{ConnectionLimits, Idle, Serving};
+use tidegate_wire::listen::{Acceptor, Admitted, ConnectionCounts, Listening, PerAddress};
 use tidegate_wire::timer;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -27,7 +27,7 @@ pub(crate) struct WorkerListener {
     pub(crate) socket: Listening,
     pub(crate) limits: ConnectionLimits,
     pub(crate) connections_max: Option<usize>,
-    pub(crate) per_address_max: Option<u32>,
+    pub(crate) per_address: Option<PerAddress>,
     pub(crate) counts: Arc<ConnectionCounts>,
     pub(crate) meters: Arc<ListenerMeters>,
 }
@@ -78,7 +78,7 @@ async fn work(start: Start) -> std::io::Result<()> {
             open: open.clone(),
             name: listener.name,
             connections_max: listener.connections_max,
-            per_address_max: listener.per_address_max,
+            per_address: listener.per_address,
             counts: listener.counts,
             meters: listener.meters,
         });
@@ -131,7 +131,7 @@ struct Accepting {
     open: Rc<Cell<usize>>,
     name: Arc<str>,
     connections_max: Option<usize>,
-    per_address_max: Option<u32>,
+    per_address: Option<PerAddress>,
     counts: Arc<ConnectionCounts>,
     meters: Arc<ListenerMeters>,
 }
@@ -156,18 +156,18 @@ impl Accepting {
     }
 
     fn begin(&self, socket: tidegate_wire::socket::Socket, address: Option<std::net::SocketAddr>) {
-        let Some(admitted) = self.counts.admit(address, self.connections_max, self.per_address_max) else {
+        let Some(admitted) = self.counts.admit(address, self.connections_max, self.per_address) else {
             self.meters.refused.fetch_add(1, Relaxed);
             return; // dropped: the client sees a close
         };
         self.meters.count_accepted(self.worker.number);
         let open = Open::new(self.open.clone(), self.meters.clone(), admitted);
         let client = Rc::new(Client { address, listener: self.name.clone(), is_secure: false });
-        let serving = self.serving.clone();
-        let worker = self.worker.clone();
+        let idle = Idle::new(socket, client, self.serving.clone());
+        let serving = idle.serve(self.worker.clone());
         tokio::task::spawn_local(async move {
             let _open = open;
-            server::serve(socket, client, serving, worker).await;
+            serving.await;
         });
     }
 }

@@ -163,6 +163,15 @@ pub struct ConnectionCounts {
     by_address: Mutex<HashMap<IpAddr, u32>>,
 }
 
+/// A cap on the connections of one address.
+#[derive(Clone, Copy, Debug)]
+pub struct PerAddress {
+    /// Most connections.
+    pub most: u32,
+    /// Whether this machine's own addresses are capped too.
+    pub counts_loopback: bool,
+}
+
 /// A counted connection.
 #[derive(Debug)]
 pub struct Admitted {
@@ -173,6 +182,7 @@ pub struct Admitted {
 /// How a client is told from another: IPv6 by its /64, which is what one customer is given.
 fn counted_address(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
+        loopback if loopback.is_loopback() => loopback,
         IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from(u128::from(v6) & !u128::from(u64::MAX))),
         v4 => v4,
     }
@@ -184,15 +194,18 @@ impl ConnectionCounts {
         self: &Arc<Self>,
         address: Option<SocketAddr>,
         most: Option<usize>,
-        most_per_address: Option<u32>,
+        per_address: Option<PerAddress>,
     ) -> Option<Admitted> {
         let open = self.open.fetch_add(1, Relaxed);
         let mut admitted = Admitted { counts: self.clone(), address: None };
         if most.is_some_and(|most| open >= most) {
             return None; // dropping gives the count back
         }
-        if let (Some(address), Some(most)) = (address, most_per_address) {
+        if let (Some(address), Some(PerAddress { most, counts_loopback })) = (address, per_address) {
             let address = counted_address(address.ip());
+            if address.is_loopback() && !counts_loopback {
+                return Some(admitted);
+            }
             let mut by_address = self.by_address.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
             let count = by_address.entry(address).or_insert(0);
             if *count >= most {
@@ -231,6 +244,8 @@ impl Drop for Admitted {
 mod tests {
     use super::*;
 
+    const ONE: Option<PerAddress> = Some(PerAddress { most: 1, counts_loopback: false });
+
     fn at(text: &str) -> Option<SocketAddr> {
         Some(SocketAddr::new(text.parse().unwrap(), 1))
     }
@@ -238,22 +253,32 @@ mod tests {
     #[test]
     fn caps_hold_and_counts_come_back() {
         let counts = Arc::new(ConnectionCounts::default());
-        let first = counts.admit(at("10.0.0.1"), Some(3), Some(1)).expect("first");
-        assert!(counts.admit(at("10.0.0.1"), Some(3), Some(1)).is_none(), "one per address");
-        let _second = counts.admit(at("10.0.0.2"), Some(3), Some(1)).expect("other address");
-        let _third = counts.admit(at("10.0.0.3"), Some(3), Some(1)).expect("third");
-        assert!(counts.admit(at("10.0.0.4"), Some(3), Some(1)).is_none(), "three in all");
+        let first = counts.admit(at("10.0.0.1"), Some(3), ONE).expect("first");
+        assert!(counts.admit(at("10.0.0.1"), Some(3), ONE).is_none(), "one per address");
+        let _second = counts.admit(at("10.0.0.2"), Some(3), ONE).expect("other address");
+        let _third = counts.admit(at("10.0.0.3"), Some(3), ONE).expect("third");
+        assert!(counts.admit(at("10.0.0.4"), Some(3), ONE).is_none(), "three in all");
         drop(first);
-        assert!(counts.admit(at("10.0.0.1"), Some(3), Some(1)).is_some(), "given back");
+        assert!(counts.admit(at("10.0.0.1"), Some(3), ONE).is_some(), "given back");
         assert_eq!(counts.open(), 2);
+    }
+
+    #[test]
+    fn this_machine_is_counted_only_when_asked_for() {
+        let counts = Arc::new(ConnectionCounts::default());
+        let _first = counts.admit(at("127.0.0.1"), None, ONE).expect("first");
+        let _second = counts.admit(at("127.0.0.1"), None, ONE).expect("not counted");
+        let strict = Some(PerAddress { most: 1, counts_loopback: true });
+        let _third = counts.admit(at("127.0.0.1"), None, strict).expect("first that is counted");
+        assert!(counts.admit(at("127.0.0.1"), None, strict).is_none());
     }
 
     #[test]
     fn ipv6_counts_by_its_64() {
         let counts = Arc::new(ConnectionCounts::default());
-        let _first = counts.admit(at("2001:db8:0:1::1"), None, Some(1)).expect("first");
-        assert!(counts.admit(at("2001:db8:0:1:ffff::2"), None, Some(1)).is_none(), "same /64");
-        assert!(counts.admit(at("2001:db8:0:2::1"), None, Some(1)).is_some(), "next /64");
+        let _first = counts.admit(at("2001:db8:0:1::1"), None, ONE).expect("first");
+        assert!(counts.admit(at("2001:db8:0:1:ffff::2"), None, ONE).is_none(), "same /64");
+        assert!(counts.admit(at("2001:db8:0:2::1"), None, ONE).is_some(), "next /64");
     }
 
     #[test]

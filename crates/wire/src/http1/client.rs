@@ -32,12 +32,10 @@ pub struct Upstream {
 impl Upstream {
     /// Takes a connected socket; `sent` is what was written on it before, `None` for a new connection.
     pub fn new(socket: Socket, sent: Option<u64>) -> Upstream {
-        let mut outbound = Outbound::new();
-        outbound.equip();
         Upstream {
             socket,
             inbound: Inbound::new(),
-            outbound,
+            outbound: Outbound::new(),
             parser: ResponseParser::default(),
             sent_before: sent.unwrap_or(0),
             sent: sent.unwrap_or(0),

@@ -46,21 +46,9 @@ pub(super) struct Outbound {
 }
 
 impl Outbound {
-    /// Without memory until `equip`.
     pub(super) fn new() -> Outbound {
-        Outbound { pending: Vec::new(), at: 0, framing: Framing::None, chunk_left: 0, is_ended: true }
-    }
-
-    /// Takes memory for heads.
-    pub(super) fn equip(&mut self) {
-        debug_assert_eq!(self.pending.len(), 0);
-        self.pending = scratch::text();
-    }
-
-    /// Gives the memory back, while nothing is pending.
-    pub(super) fn release(&mut self) {
-        self.at = 0;
-        scratch::give_back(&mut self.pending);
+        let pending = scratch::text();
+        Outbound { pending, at: 0, framing: Framing::None, chunk_left: 0, is_ended: true }
     }
 
     /// A message begins whose head has been put into `pending`.
@@ -247,7 +235,7 @@ impl Outbound {
 
 impl Drop for Outbound {
     fn drop(&mut self) {
-        self.release();
+        scratch::give_back(&mut self.pending);
     }
 }
 

@@ -44,14 +44,42 @@ pub struct Serving {
     pub is_draining: Rc<Cell<bool>>,
 }
 
-/// Serves a connection to its end.
-pub async fn serve<H: Handler>(socket: Socket, client: Rc<Client>, serving: Rc<Serving>, handler: Rc<H>) {
-    let mut server = Server::new(socket, client, serving);
-    while server.wait().await {
-        // Boxed: only connections with a request in flight pay for what a request needs.
-        if !Box::pin(server.work(&*handler)).await {
-            return;
+/// A connection between requests: all that a waiting client costs.
+pub struct Idle {
+    socket: Socket,
+    client: Rc<Client>,
+    serving: Rc<Serving>,
+    timer: Timer,
+    served: u32,
+}
+
+impl Idle {
+    /// A connection just accepted.
+    pub fn new(socket: Socket, client: Rc<Client>, serving: Rc<Serving>) -> Idle {
+        Idle { socket, client, serving, timer: Timer::new(), served: 0 }
+    }
+
+    /// Serves the connection to its end.
+    pub async fn serve<H: Handler>(mut self, handler: Rc<H>) {
+        while self.wait().await {
+            // Boxed: only connections with a request in flight pay for what a request needs.
+            match Box::pin(Server::work(self, &*handler)).await {
+                Some(idle) => self = idle,
+                None => return,
+            }
         }
+    }
+
+    /// Waits for bytes; `false` when the connection has been idle too long, or the gateway ends.
+    async fn wait(&mut self) -> bool {
+        self.timer.set_after(self.serving.limits.get().idle);
+        poll_fn(|cx| {
+            if self.serving.is_draining.get() || self.timer.poll(cx).is_ready() {
+                return Poll::Ready(false);
+            }
+            self.socket.poll_readable(cx).map(|result| result.is_ok())
+        })
+        .await
     }
 }
 
@@ -73,7 +101,7 @@ const NO_REQUEST: ParsedRequest = ParsedRequest {
     upgrade: None,
 };
 
-/// A client's connection. Holds no buffers while it waits for a request.
+/// A connection with requests on it.
 pub struct Server {
     socket: Socket,
     client: Rc<Client>,
@@ -92,16 +120,16 @@ pub struct Server {
 }
 
 impl Server {
-    fn new(socket: Socket, client: Rc<Client>, serving: Rc<Serving>) -> Server {
+    fn new(idle: Idle) -> Server {
         Server {
-            socket,
-            client,
-            serving,
-            timer: Timer::new(),
+            socket: idle.socket,
+            client: idle.client,
+            serving: idle.serving,
+            timer: idle.timer,
             inbound: Inbound::new(),
             outbound: Outbound::new(),
             request: NO_REQUEST,
-            served: 0,
+            served: idle.served,
             sent: 0,
             slow_in: RateWatch::default(),
             slow_out: RateWatch::default(),
@@ -111,43 +139,34 @@ impl Server {
         }
     }
 
-    /// Waits for bytes; `false` when the connection has been idle too long, or the gateway ends.
-    async fn wait(&mut self) -> bool {
-        self.timer.set_after(self.serving.limits.get().idle);
-        poll_fn(|cx| {
-            if self.serving.is_draining.get() || self.timer.poll(cx).is_ready() {
-                return Poll::Ready(false);
-            }
-            self.socket.poll_readable(cx).map(|result| result.is_ok())
-        })
-        .await
+    fn into_idle(self) -> Idle {
+        let Server { socket, client, serving, timer, served, .. } = self;
+        Idle { socket, client, serving, timer, served }
     }
 
-    /// Serves requests until none is waiting; `false` when the connection has ended.
-    async fn work<H: Handler>(&mut self, handler: &H) -> bool {
-        self.outbound.equip();
+    /// Serves requests until none is waiting; `None` when the connection has ended.
+    async fn work<H: Handler>(idle: Idle, handler: &H) -> Option<Idle> {
+        let mut server = Server::new(idle);
         let mut head: Leased<RequestHead> = Leased::take();
         loop {
-            match self.read_head(&mut head).await {
-                Ok(request) => self.begin(request),
-                Err(NoRequest::Closed) => return false,
+            match server.read_head(&mut head).await {
+                Ok(request) => server.begin(request),
+                Err(NoRequest::Closed) => return None,
                 Err(NoRequest::Refused(refusal)) => {
-                    self.refuse(handler, refusal).await;
-                    self.linger().await;
-                    return false;
+                    server.refuse(handler, refusal).await;
+                    server.linger().await;
+                    return None;
                 }
             }
-            handler.handle(&mut head, self).await;
-            if !self.end().await {
-                if self.may_have_more() {
-                    self.linger().await;
+            handler.handle(&mut head, &mut server).await;
+            if !server.end().await {
+                if server.may_have_more() {
+                    server.linger().await;
                 }
-                return false;
+                return None;
             }
-            if self.inbound.buffer.is_empty() {
-                self.inbound.buffer.release();
-                self.outbound.release();
-                return true;
+            if server.inbound.buffer.is_empty() {
+                return Some(server.into_idle());
             }
         }
     }
