@@ -128,8 +128,8 @@ settings! {
         pub requests: Count<1> = Count::new(1000),
         /// Most connections of the listener.
         pub connections: Toggle<Count<1>> = Toggle::On(Count::new(10_000)),
-        /// Most connections of one client address; IPv6 counts by /64.
-        pub per_ip: Toggle<Count<1>> = Toggle::On(Count::new(1000)),
+        /// Most connections of one client address; IPv6 counts by /64. Unless set it is 1000, and connections from this machine itself are not counted: behind a local proxy they are everybody.
+        pub per_ip: Option<Toggle<Count<1>>>,
     }
 }
 
