@@ -31,6 +31,8 @@ pub(crate) const REFUSED: &[(&str, &[u8])] = &[
     ("chunk-trailing-tab", b"5\t\r\nhello\r\n0\r\n\r\n"),
     ("chunk-empty", b"\r\nhello\r\n0\r\n\r\n"),
     ("chunk-empty-ext", b";a\r\nhello\r\n0\r\n\r\n"),
+    ("chunk-empty-ext-last", b";a\r\n\r\n"),
+    ("chunk-empty-last", b"\r\n\r\n"),
     ("chunk-overflow-u64", b"10000000000000005\r\nhello\r\n0\r\n\r\n"),
     ("chunk-overflow-i64", b"8000000000000000\r\nhello\r\n0\r\n\r\n"),
     ("chunk-17-digits", b"00000000000000005\r\nhello\r\n0\r\n\r\n"),

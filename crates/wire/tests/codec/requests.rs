@@ -170,6 +170,12 @@ pub(crate) const TAKEN: &[(&str, &[u8], &str, &[u8])] = &[
         b"GET / HTTP/1.1\r\nhost: a\r\n\r\n",
     ),
     (
+        "conn-most-options",
+        b"GET / HTTP/1.1\r\nHost: a\r\nConnection: a,b,c,d,e,f,g,h\r\nConnection: i,j,k,l,m,n,o,p\r\nP: 1\r\n\r\n",
+        "1.1 keep Empty",
+        b"GET / HTTP/1.1\r\nhost: a\r\n\r\n",
+    ),
+    (
         "conn-nominates-real-ip",
         b"GET / HTTP/1.1\r\nHost: a\r\nX-Real-IP: 1.2.3.4\r\nConnection: X-Real-IP\r\nX: y\r\n\r\n",
         "1.1 keep Empty",
