@@ -72,7 +72,7 @@ impl Name {
 }
 
 /// Longest known name; a longer one in the list fails the build.
-const NAME_BYTES_MAX: usize = 24;
+pub const NAME_BYTES_MAX: usize = 24;
 /// Slots of the lookup: four times the names and more, so that a multiplier without collisions is soon found.
 const SLOTS: usize = 256;
 

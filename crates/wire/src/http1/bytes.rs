@@ -36,35 +36,49 @@ fn is_control(byte: u8) -> bool {
     (byte < 0x20 && byte != b'\t') || byte == 0x7f
 }
 
-/// Length of the token that the bytes start with (RFC 9110 §5.6.2).
+/// Length of the token that the bytes start with (RFC 9110 §5.6.2), and whether it has an underscore.
 #[inline]
-pub(crate) fn token_bytes(bytes: &[u8]) -> usize {
-    bytes.iter().position(|&b| !TOKEN[b as usize]).unwrap_or(bytes.len())
+pub(crate) fn leading_token(bytes: &[u8]) -> (usize, bool) {
+    let mut seen = 0;
+    for (at, &byte) in bytes.iter().enumerate() {
+        let class = CLASS[byte as usize];
+        if class == 0 {
+            return (at, seen & UNDERSCORE != 0);
+        }
+        seen |= class;
+    }
+    (bytes.len(), seen & UNDERSCORE != 0)
 }
 
 /// Whether all of it is one token.
 pub(crate) fn is_token(bytes: &[u8]) -> bool {
-    !bytes.is_empty() && token_bytes(bytes) == bytes.len()
+    !bytes.is_empty() && leading_token(bytes).0 == bytes.len()
 }
 
 /// Whether the byte may stand in a token.
 pub(crate) fn is_token_byte(byte: u8) -> bool {
-    TOKEN[byte as usize]
+    CLASS[byte as usize] != 0
 }
 
-static TOKEN: [bool; 256] = {
+const TOKEN: u8 = 1;
+const UNDERSCORE: u8 = 2;
+
+static CLASS: [u8; 256] = {
     let others = *b"!#$%&'*+-.^_`|~";
-    let mut table = [false; 256];
+    let mut table = [0; 256];
     let mut i = 0;
     while i < others.len() {
-        table[others[i] as usize] = true;
+        table[others[i] as usize] = TOKEN;
         i += 1;
     }
     let mut byte = 0;
     while byte < 128 {
-        table[byte] |= (byte as u8).is_ascii_alphanumeric();
+        if (byte as u8).is_ascii_alphanumeric() {
+            table[byte] = TOKEN;
+        }
         byte += 1;
     }
+    table[b'_' as usize] = TOKEN | UNDERSCORE;
     table
 };
 

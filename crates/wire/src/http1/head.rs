@@ -3,10 +3,10 @@
 
 use tidegate_core::head::{Field, Fields, Span};
 use tidegate_core::limits::{BODY_BYTES_MAX, CONNECTION_OPTIONS_MAX, FIELD_NAME_BYTES_MAX};
-use tidegate_core::name::Name;
+use tidegate_core::name::{NAME_BYTES_MAX, Name};
 use tidegate_core::outcome::Refusal;
 
-use super::bytes::{elements, is_token, token_bytes, trim_end, trim_start};
+use super::bytes::{elements, is_token, leading_token, trim_end, trim_start};
 use super::lines::Line;
 
 /// The two versions this codec speaks.
@@ -35,11 +35,11 @@ impl Shift {
 }
 
 /// Takes a line apart into name and value. No white space before the colon, no folding: a line that begins
-/// with white space has no name.
+/// with white space has no name. A field that mimics a known one comes back as removed.
 #[inline]
 pub(crate) fn field_of(buf: &[u8], line: Line, shift: Shift) -> Result<(Field, &[u8]), Refusal> {
     let bytes = &buf[line.start..line.end];
-    let name_bytes = token_bytes(bytes);
+    let (name_bytes, has_underscore) = leading_token(bytes);
     if bytes.get(name_bytes) != Some(&b':') || name_bytes == 0 {
         return Err(Refusal::bad(fault_of_name(bytes, name_bytes)));
     }
@@ -54,7 +54,8 @@ pub(crate) fn field_of(buf: &[u8], line: Line, shift: Shift) -> Result<(Field, &
         // White space by the RFC, but peers differ on tabs, and nobody honest frames with them.
         return Err(Refusal::bad("tab in a framing field"));
     }
-    if name == Name::Other && mimics_framing(&bytes[..name_bytes]) {
+    let mimicked = if has_underscore { mimicked(&bytes[..name_bytes]) } else { Name::Other };
+    if matches!(mimicked, Name::ContentLength | Name::TransferEncoding) {
         return Err(Refusal::bad("field name that mimics framing"));
     }
     let field = Field {
@@ -62,7 +63,7 @@ pub(crate) fn field_of(buf: &[u8], line: Line, shift: Shift) -> Result<(Field, &
         value: shift.span(value_start, value_start + value.len()),
         name_bytes: name_bytes as u16,
         name,
-        is_removed: false,
+        is_removed: mimicked != Name::Other,
     };
     Ok((field, value))
 }
@@ -77,14 +78,15 @@ fn fault_of_name(line: &[u8], name_bytes: usize) -> &'static str {
     }
 }
 
-/// `Content_Length` and `Transfer_Encoding`: many backends read underscores as hyphens.
-fn mimics_framing(name: &[u8]) -> bool {
-    let is_like = |known: Name| {
-        let known = known.text().as_bytes();
-        known.len() == name.len()
-            && name.iter().zip(known).all(|(&b, &k)| b.to_ascii_lowercase() == k || (b == b'_' && k == b'-'))
-    };
-    matches!(name.len(), 14 | 17) && (is_like(Name::ContentLength) || is_like(Name::TransferEncoding))
+/// The known name that a name with underscores stands for where they are read as hyphens, as CGI and its heirs
+/// do: `Content_Length`, which is refused, or `X_Forwarded_For`, which is dropped, as nobody honest sends it.
+fn mimicked(name: &[u8]) -> Name {
+    let mut plain = [0; NAME_BYTES_MAX];
+    let Some(plain) = plain.get_mut(..name.len()) else { return Name::Other };
+    for (to, &from) in plain.iter_mut().zip(name) {
+        *to = if from == b'_' { b'-' } else { from };
+    }
+    Name::of(plain)
 }
 
 /// What the fields seen so far say about framing and the connection.
