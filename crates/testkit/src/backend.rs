@@ -8,6 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use socket2::{Domain, Socket, Type};
+
 use crate::connection::{Connection, How, Lost};
 use crate::message::Message;
 
@@ -214,6 +216,24 @@ impl Visit {
         }
         true
     }
+}
+
+/// A listener whose queue is full, for as long as the second part lives: the kernel neither takes another
+/// connection nor refuses it.
+///
+/// # Panics
+/// When no socket can be had, or the queue has no end.
+pub fn full_listener() -> (SocketAddr, impl Sized) {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("make a socket");
+    socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).expect("bind it");
+    socket.listen(0).expect("listen without a queue");
+    let address = TcpListener::from(socket.try_clone().expect("copy it")).local_addr().expect("its address");
+    let mut waiting = Vec::new();
+    while let Ok(stream) = TcpStream::connect_timeout(&address, Duration::from_millis(100)) {
+        waiting.push(stream);
+        assert!(waiting.len() < 100, "the queue has no end");
+    }
+    (address, (socket, waiting))
 }
 
 fn accept<H>(listener: &TcpListener, log: &Arc<Mutex<Log>>, is_stopping: &AtomicBool, handler: &Arc<H>)

@@ -13,6 +13,7 @@ pub mod load;
 pub mod message;
 pub mod peers;
 pub mod ports;
+pub mod problem;
 pub mod process;
 pub mod random;
 

@@ -15,7 +15,7 @@ pub enum Framing {
 }
 
 /// A message with its bytes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Message {
     /// Start line and field lines, up to and with the empty line.
     pub head: Vec<u8>,
@@ -27,6 +27,12 @@ pub struct Message {
     pub trailers: Vec<u8>,
     /// How the end of the body was known.
     pub framing: Framing,
+}
+
+impl std::fmt::Debug for Message {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&crate::connection::shown(&self.bytes()))
+    }
 }
 
 impl Message {

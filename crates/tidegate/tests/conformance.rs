@@ -9,7 +9,7 @@ use std::time::Duration;
 use requests::{After, Case, Outcome, Reaches};
 use tidegate_testkit::backend::{Arrival, OK};
 use tidegate_testkit::connection::shown;
-use tidegate_testkit::{Connection, Gateway, How, Message, RawBackend, Setup, forwarded};
+use tidegate_testkit::{Connection, Gateway, How, Message, RawBackend, Setup, forwarded, problem};
 
 const BIN: &str = env!("CARGO_BIN_EXE_tidegate");
 
@@ -149,17 +149,7 @@ fn judge_answer(answer: &Message) -> Result<(), String> {
     if answer.status() < 400 {
         return Ok(());
     }
-    let body = String::from_utf8_lossy(&answer.body);
-    let parts = [
-        "\"type\":\"about:blank\"".to_owned(),
-        "\"title\":\"".to_owned(),
-        format!("\"status\":{}", answer.status()),
-        "\"code\":\"".to_owned(),
-        format!("\"request_id\":\"{}\"", answer.value("x-request-id")),
-    ];
-    let is_problem = answer.value("content-type").starts_with("application/problem+json")
-        && parts.iter().all(|part| body.contains(part));
-    if is_problem { Ok(()) } else { Err(format!("no problem document: {}", shown(&answer.bytes()))) }
+    problem::code(answer).map(drop)
 }
 
 /// The whole requests that arrived, without what the gateway adds.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use responses::{Case, Fate};
 use tidegate_testkit::backend::{Act, Arrival, OK};
 use tidegate_testkit::connection::shown;
-use tidegate_testkit::{Lost, Message, RawBackend, Setup, gateway};
+use tidegate_testkit::{Lost, Message, RawBackend, Setup, gateway, problem};
 
 const BIN: &str = env!("CARGO_BIN_EXE_tidegate");
 
@@ -84,8 +84,7 @@ fn is_met(fate: &Fate, answer: &Result<Message, Lost>, was_reused: bool) -> bool
 }
 
 fn is_bad_gateway(answer: &Message) -> bool {
-    let body = String::from_utf8_lossy(&answer.body);
-    answer.status() == 502 && body.contains("\"code\":\"backend_error\"")
+    answer.status() == 502 && problem::code(answer).as_deref() == Ok("backend_error")
 }
 
 #[test]
