@@ -182,6 +182,23 @@ macro_rules! settings {
             )?
         }
 
+        impl $name {
+            /// What may be written, with every text and default.
+            $vis fn declaration() -> $crate::settings::Declaration {
+                $crate::settings::Declaration {
+                    name: stringify!($name),
+                    doc: concat!($($doc, "\n"),+),
+                    short: $crate::settings!(@short $($short)?),
+                    fields: vec![$($crate::settings::FieldShape::of::<$type>(
+                        $crate::settings!(@key $field $($key)?),
+                        concat!($($field_doc, "\n"),+),
+                        $crate::settings!(@default $($default)?),
+                    )),*],
+                    has_rest: $crate::settings!(@has $($rest)?),
+                }
+            }
+        }
+
         impl $crate::settings::Setting for $name {
             fn read(node: &$crate::node::Node, problems: &mut $crate::problem::Problems) -> Self {
                 const KEYS: &[&str] = &[$($crate::settings!(@key $field $($key)?)),*];
@@ -214,17 +231,7 @@ macro_rules! settings {
             }
 
             fn shape() -> $crate::settings::Shape {
-                $crate::settings::Shape::Struct($crate::settings::Declaration {
-                    name: stringify!($name),
-                    doc: concat!($($doc, "\n"),+),
-                    short: $crate::settings!(@short $($short)?),
-                    fields: vec![$($crate::settings::FieldShape::of::<$type>(
-                        $crate::settings!(@key $field $($key)?),
-                        concat!($($field_doc, "\n"),+),
-                        $crate::settings!(@default $($default)?),
-                    )),*],
-                    has_rest: $crate::settings!(@has $($rest)?),
-                })
+                $crate::settings::Shape::Struct(Self::declaration())
             }
 
             fn show(&self) -> String {
@@ -257,7 +264,7 @@ macro_rules! choice {
 
         impl $name {
             /// Every choice with its word.
-            pub const ALL: &[($name, &str)] = &[$(($name::$variant, $word)),+];
+            $vis const ALL: &[($name, &str)] = &[$(($name::$variant, $word)),+];
         }
 
         impl $crate::settings::Word for $name {
@@ -286,3 +293,6 @@ macro_rules! choice {
     };
     (@what $first:literal $($word:literal)*) => { concat!("one of `", $first, "`", $(", `", $word, "`"),*) };
 }
+
+#[cfg(test)]
+mod tests;
