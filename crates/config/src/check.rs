@@ -144,7 +144,7 @@ fn check_name<'a>(route: &'a FileRoute, names: &mut Once<&'a Label>, problems: &
     }
 }
 
-fn check_match<'a>(route: &'a FileRoute, node: &Node, matches: &mut Once<String>, problems: &mut Problems) {
+fn check_match(route: &FileRoute, node: &Node, matches: &mut Once<String>, problems: &mut Problems) {
     let Some(place) = route.condition.place() else { return };
     let Some(entry) = node.entry("match") else { return };
     matching::check(&route.condition, &entry.value, problems);

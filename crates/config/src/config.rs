@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tidegate_core::limits::HeadLimits;
 use tidegate_core::problem::Place;
-use tidegate_core::settings::{Declaration, Fault, Placed, Setting, Shape, Table, Toggle, Word};
+use tidegate_core::settings::{Declaration, Fault, Placed, Shape, Table, Toggle, Word};
 use tidegate_core::units::{Bind, ByteRate, Bytes, Count, Label};
 use tidegate_core::{choice, settings};
 
@@ -345,7 +345,7 @@ impl Word for Host {
 
 /// Everything that may be written in the file, the keys of policies included.
 pub(crate) fn declaration() -> Declaration {
-    let Shape::Struct(mut file) = File::shape() else { unreachable!("settings! makes structs") };
+    let mut file = File::declaration();
     file.extend("FileRoute", &policies::fields());
     file
 }

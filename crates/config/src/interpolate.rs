@@ -25,7 +25,7 @@ pub(crate) fn fill(root: &mut Node, variables: &Variables<'_>, problems: &mut Pr
                     filled += resolved.text.len();
                     if filled > FILLED_BYTES_MAX {
                         problems
-                            .push(Problem::at(&node.place, "more than 16 MiB came from `${…}` up to here"));
+                            .push(Problem::at(&node.place, "all that came from `${…}` is more than 16 MiB"));
                         return;
                     }
                     Value::Scalar(resolved)

@@ -35,3 +35,6 @@ pub fn schema() -> String {
 pub fn reference() -> String {
     tidegate_core::settings::reference::reference(&config::declaration())
 }
+
+#[cfg(test)]
+mod tests;

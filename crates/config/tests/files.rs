@@ -70,6 +70,7 @@ fn what_is_not_written_has_the_documented_default() {
     assert_eq!((limits.head_time, limits.idle, limits.requests.get()), (seconds(10), seconds(60), 1000));
     assert_eq!(limits.min_rate.on().map(|rate| rate.bytes_per_second), Some(1000));
     assert_eq!(limits.connections.on().map(|count| count.get()), Some(10_000));
+    assert_eq!(limits.per_ip, None, "1000, but for this machine");
     let service = &config.services.iter().next().unwrap().value;
     let timeouts = &service.timeouts;
     assert_eq!((timeouts.connect, timeouts.response, timeouts.idle), (seconds(1), seconds(10), seconds(60)));
@@ -88,7 +89,8 @@ fn what_is_not_written_has_the_documented_default() {
 
 #[test]
 fn short_forms_mean_the_same_as_long_ones() {
-    let read = |text: &str| from_text("tidegate.yaml", text, Path::new("/srv")).unwrap_or_else(|p| panic!("{p}"));
+    let read =
+        |text: &str| from_text("tidegate.yaml", text, Path::new("/srv")).unwrap_or_else(|p| panic!("{p}"));
     let short = read(
         "version: 1\nlisten: { a: \"[::1]:80\", b: unix:run/b.sock }\nadmin: 127.0.0.1:1\nstate: s\n\
          services: { x: localhost:1, y: { backends: \"http://10.0.0.1\", retry: 0, connections: 5 } }\n\
@@ -116,7 +118,9 @@ fn routes_without_a_name_are_called_by_their_conditions() {
         ("{ methods: DELETE, path: \"/{id}\" }", "DELETE /{id}"),
     ];
     for (condition, name) in routes {
-        let text = format!("version: 1\nlisten: {{ a: \"127.0.0.1:0\" }}\nroutes: [{{ match: {condition}, to: {{ respond: 200 }} }}]\n");
+        let text = format!(
+            "version: 1\nlisten: {{ a: \"127.0.0.1:0\" }}\nroutes: [{{ match: {condition}, to: {{ respond: 200 }} }}]\n"
+        );
         let config = from_text("tidegate.yaml", &text, Path::new(".")).unwrap_or_else(|p| panic!("{p}"));
         assert_eq!(&*config.routes[0].name, name);
     }
@@ -126,10 +130,13 @@ fn routes_without_a_name_are_called_by_their_conditions() {
 fn the_files_of_the_benchmarks_are_read() {
     let text = "version: 1\nworkers: 1\nadmin: { bind: \"127.0.0.1:9955\" }\nstate: { dir: \"/tmp/w/tg-state\" }\n\
                 services:\n  origin: { backends: [\"127.0.0.1:9000\"] }\nlisten: { http: \"127.0.0.1:8080\" }\nroutes:\n";
-    let plain = from_text("tidegate.yaml", &format!("{text}  - {{ match: \"/**\", to: origin }}\n"), Path::new(".")).unwrap();
+    let plain =
+        from_text("tidegate.yaml", &format!("{text}  - {{ match: \"/**\", to: origin }}\n"), Path::new("."))
+            .unwrap();
     assert_eq!(plain.workers, Workers::Count(1.try_into().unwrap()));
     assert_eq!(plain.state.dir, Path::new("/tmp/w/tg-state"));
-    let many: String = (0..10_000).map(|i| format!("  - {{ match: \"/r{i}/{{id}}/**\", to: origin }}\n")).collect();
+    let many: String =
+        (0..10_000).map(|i| format!("  - {{ match: \"/r{i}/{{id}}/**\", to: origin }}\n")).collect();
     let big = from_text("tidegate.yaml", &(text.to_owned() + &many), Path::new(".")).unwrap();
     assert_eq!(big.routes.len(), 10_000);
     assert_eq!(big.routes[9_999].condition.path.as_str(), "/r9999/{id}/**");
@@ -140,7 +147,8 @@ fn the_files_of_the_benchmarks_are_read() {
 fn json_with_tabs_and_escapes_is_read() {
     let text = "{\n\t\"version\": 1,\n\t\"listen\": {\"http\": {\"bind\": \"127.0.0.1:0\", \"limits\": {\"connections\": \"off\"}}},\n\
                 \t\"routes\": [{\"match\": \"\\/a\", \"to\": {\"respond\": {\"status\": 200, \"body\": \"caf\\u00e9 😀\\n\"}}}]\n}\n";
-    let config = from_text("tidegate.json", text, Path::new(".")).unwrap_or_else(|problems| panic!("{problems}"));
+    let config =
+        from_text("tidegate.json", text, Path::new(".")).unwrap_or_else(|problems| panic!("{problems}"));
     let Target::Respond(answer) = &config.routes[0].to else { panic!("an answer was written") };
     assert_eq!(answer.body, "café 😀\n");
     assert_eq!(config.listen.iter().next().unwrap().value.limits.connections, Toggle::Off);
@@ -150,7 +158,8 @@ fn json_with_tabs_and_escapes_is_read() {
 fn relative_paths_start_at_the_folder_of_the_file() {
     let folder = Folder::new("relative");
     folder.write("word", "round-robin\r\n");
-    let text = SEVEN_LINES.replace("backends:", "balance: \"${file:word}\", backends:") + "state: deep/state\n";
+    let text =
+        SEVEN_LINES.replace("backends:", "balance: \"${file:word}\", backends:") + "state: deep/state\n";
     let path = folder.write("tidegate.yaml", text);
     let config = load(&path).unwrap_or_else(|problems| panic!("{problems}"));
     assert_eq!(config.state.dir, folder.0.join("deep/state"));
@@ -163,19 +172,28 @@ fn what_is_no_readable_file_is_a_problem_with_a_way_out() {
     let huge = folder.0.join("huge.yaml");
     fs::File::create(&huge).unwrap().set_len((10 << 20) + 1).unwrap();
     let closed = folder.write("closed.yaml", SEVEN_LINES);
-    fs::set_permissions(&closed, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0o000)).unwrap();
     let mut cases = vec![
-        (folder.0.join("none.yaml"), "there is no such file\n  hint: `tidegate init` writes a first one; `-c FILE` names another"),
+        (
+            folder.0.join("none.yaml"),
+            "there is no such file\n  hint: `tidegate init` writes a first one; `-c FILE` names another",
+        ),
         (folder.0.clone(), "is a folder\n  hint: name the file in it, as in `-c folder/tidegate.yaml`"),
         (PathBuf::from("/dev/null"), "is not a file"),
-        (folder.write("latin.yaml", b"version: 1\n# caf\xe9\n"), "line 2 is not UTF-8 text\n  hint: save the file as UTF-8"),
+        (
+            folder.write("latin.yaml", b"version: 1\n# caf\xe9\n"),
+            "line 2 is not UTF-8 text\n  hint: save the file as UTF-8",
+        ),
         (folder.write("x", "").join("y"), "a part of the path is not a folder"),
         (folder.write("empty.yaml", ""), "the file is empty\n  hint: `tidegate init` writes a first one"),
         (huge, "is larger than 10 MiB"),
     ];
     // Root reads everything.
     if fs::File::open(&closed).is_err() {
-        cases.push((closed, "permission denied\n  hint: the user the gateway runs as must be able to read it"));
+        cases.push((
+            closed,
+            "permission denied\n  hint: the user the gateway runs as must be able to read it",
+        ));
     }
     for (path, said) in cases {
         let problems = load(&path).unwrap_err();
@@ -190,8 +208,14 @@ fn problems_have_fields_for_machines() {
     let text = SEVEN_LINES.replace("backends:", "blance: ewma, backends:");
     let problems = from_text("tidegate.yaml", &text, Path::new(".")).unwrap_err();
     let problem = problems.iter().next().unwrap();
-    assert_eq!((problem.file(), problem.line(), problem.column()), (Some("tidegate.yaml"), Some(4), Some(10)));
-    assert_eq!((&*problem.reason, problem.hint.as_deref()), ("unknown key `blance`", Some("did you mean `balance`?")));
+    assert_eq!(
+        (problem.file(), problem.line(), problem.column()),
+        (Some("tidegate.yaml"), Some(4), Some(10))
+    );
+    assert_eq!(
+        (&*problem.reason, problem.hint.as_deref()),
+        ("unknown key `blance`", Some("did you mean `balance`?"))
+    );
     assert_eq!(problems.count(), 1);
 }
 

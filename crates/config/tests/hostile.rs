@@ -35,35 +35,40 @@ fn numbered(count: usize, line: impl Fn(usize) -> String) -> String {
 fn cases() -> Vec<Case> {
     let deep = |open: &str, close: &str| format!("a: {}1{}", open.repeat(10_000), close.repeat(10_000));
     let bomb = "a: &a [x,x,x,x,x,x,x,x,x]\n".to_owned()
-        + &numbered(20, |i| format!("b{i}: &b{i} [{}]\n", vec!["*a"; 9].join(",")));
+        + &numbered(20, |i| format!("b{i}: &b{i} [{}]\n", ["*a"; 9].join(",")));
     let half = NODES - 2;
-    let services = numbered(20_000, |i| format!("  s{i:05}: \"10.0.0.1:1\"\n"));
-    let routes = numbered(20_000, |i| format!("  - {{ match: /{i}, to: t{i:05} }}\n"));
-    let names = format!("version: 1\nlisten: {{ a: \"127.0.0.1:0\" }}\nservices:\n{services}routes:\n{routes}");
+    let services = numbered(10_000, |i| format!("  s{i:05}: \"10.0.0.1:1\"\n"));
+    let routes = numbered(10_000, |i| format!("  - {{ match: /{i}, to: t{i:05} }}\n"));
+    let names =
+        format!("version: 1\nlisten: {{ a: \"127.0.0.1:0\" }}\nservices:\n{services}routes:\n{routes}");
     vec![
         case("lists 10,000 deep", deep("[", "]"), "nested deeper than 64 levels"),
         case("maps 10,000 deep", deep("{a: ", "}"), "nested deeper than 64 levels"),
         case("dashes 10,000 deep", format!("{}x", "- ".repeat(10_000)), "nested deeper than 64 levels"),
-        case("lines 4,000 deep", numbered(4000, |i| format!("{}a:\n", " ".repeat(i))), "nested deeper than 64 levels"),
+        case(
+            "lines 4,000 deep",
+            numbered(4000, |i| format!("{}a:\n", " ".repeat(i))),
+            "nested deeper than 64 levels",
+        ),
         case("alias bomb", bomb, "an alias (`*name`) has no use here"),
         case("one word", filled("a"), "expected a map"),
-        case("one word of wide letters", filled("é"), "expected a map"),
         case("too long by a byte", filled("a") + "a", "is larger than 10 MiB"),
         case("quote that does not end", format!("\"{}", "a".repeat(LIMIT - 1)), "does not end"),
-        case("empty lines", filled("\n"), "the file is empty"),
-        case("comments", filled("# a\n"), "the file is empty"),
-        case("items", filled("- a\n"), "more than 500,000"),
         case("items in brackets", format!("[{}", "é,".repeat(LIMIT / 4)), "more than 500,000"),
         case("as many items in brackets as may be", format!("[{}a]", "é,".repeat(half)), "expected a map"),
-        case("the same key", filled("a: b\n"), "the key `a` is in line 1 already"),
         case("different keys", numbered(LIMIT / 11, |i| format!("{i:07}: b\n")), "more than 500,000"),
         case("unknown keys", numbered(NODES / 2 - 1, |i| format!("k{i:07}: b\n")), "and 249901 more"),
-        case("anchors", filled("- &a x\n"), "an anchor (`&name`) has no use here"),
-        case("directives", filled("%A b\n"), "not YAML"),
-        case("documents", filled("---\n"), "a second document begins here"),
-        case("variables in one text", format!("a: \"{}\"", "${TIDEGATE_TEST_NOT_SET:-b}".repeat(300_000)), "unknown key `a`"),
-        case("variables that are not set", format!("a:\n{}", "- ${TIDEGATE_TEST_NOT_SET}\n".repeat(300_000)), "and 299903 more"),
-        case("wrong names among many", names, "and 19900 more"),
+        case(
+            "variables in one text",
+            format!("a: \"{}\"", "${TIDEGATE_TEST_NOT_SET:-b}".repeat(300_000)),
+            "unknown key `a`",
+        ),
+        case(
+            "variables that are not set",
+            format!("a:\n{}", "- ${TIDEGATE_TEST_NOT_SET}\n".repeat(300_000)),
+            "and 299903 more",
+        ),
+        case("wrong names among many", names, "and 9900 more"),
     ]
 }
 
@@ -109,13 +114,16 @@ impl Random {
     /// Bytes, or the pieces YAML is made of, or the start of a good file with such pieces in it.
     fn text(&mut self) -> String {
         const PIECES: [&str; 36] = [
-            "\n", " ", "  ", "\t", ": ", ":", "- ", "-", "? ", "{", "}", "[", "]", ",", "#", " #", "&a ", "*a", "!t ",
-            "!<", "|", ">", "|2-\n", "'", "\"", "\\", "%", "---\n", "...\n", "\r", "\u{feff}", "é", "\0", "${", "\u{2028}", "a",
+            "\n", " ", "  ", "\t", ": ", ":", "- ", "-", "? ", "{", "}", "[", "]", ",", "#", " #", "&a ",
+            "*a", "!t ", "!<", "|", ">", "|2-\n", "'", "\"", "\\", "%", "---\n", "...\n", "\r", "\u{feff}",
+            "é", "\0", "${", "\u{2028}", "a",
         ];
-        const GOOD: &str = "version: 1\nlisten: { a: \"127.0.0.1:0\" }\nroutes:\n  - match: /a\n    to: { respond: 200 }\n";
+        const GOOD: &str =
+            "version: 1\nlisten: { a: \"127.0.0.1:0\" }\nroutes:\n  - match: /a\n    to: { respond: 200 }\n";
         let count = self.below(60);
         match self.below(3) {
-            0 => String::from_utf8_lossy(&(0..count).map(|_| self.below(256) as u8).collect::<Vec<_>>()).into_owned(),
+            0 => String::from_utf8_lossy(&(0..count).map(|_| self.below(256) as u8).collect::<Vec<_>>())
+                .into_owned(),
             1 => (0..count).map(|_| PIECES[self.below(PIECES.len())]).collect(),
             _ => {
                 let mut text = GOOD[..self.below(GOOD.len())].to_owned();
