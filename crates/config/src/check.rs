@@ -177,7 +177,8 @@ fn check_target(target: &Target, services: &Table<Label, Service>, problems: &mu
         }
         Target::Split(parts) => {
             for part in parts.iter().filter(|part| !is_known(&part.name)) {
-                problems.push_with(|| undefined(&part.place, &format!("`{}`", part.name), &part.name, services));
+                problems
+                    .push_with(|| undefined(&part.place, &format!("`{}`", part.name), &part.name, services));
             }
         }
         Target::Service(_) | Target::Respond(_) => {}
