@@ -11,6 +11,7 @@ use std::hash::Hash;
 use std::path::Path;
 use tidegate_core::node::Node;
 use tidegate_core::problem::{Place, Problem, Problems, nearest};
+use tidegate_core::router::PathPattern;
 use tidegate_core::service::Address;
 use tidegate_core::settings::{Setting, Table};
 use tidegate_core::units::{Bind, Label};
@@ -154,16 +155,15 @@ fn check_match(route: &FileRoute, node: &Node, matches: &mut Once<String>, probl
     }
 }
 
-/// Equal for matches that take the same requests: parameters differ by place alone, methods by their set.
+/// Equal for matches that take the same requests: parameters differ by place alone, methods by their set,
+/// literals by what the router makes of them.
 fn canonical(condition: &Match) -> String {
     let mut methods: Vec<&str> = condition.methods.iter().map(|method| method.as_str()).collect();
     methods.sort_unstable();
     let host = condition.host.as_ref().map_or("", |host| host.as_str());
-    let segments = condition
-        .path
-        .as_str()
-        .split('/')
-        .map(|segment| if segment.starts_with('{') { "{}" } else { segment });
+    let written = condition.path.as_str();
+    let path = PathPattern::parse(written).map_or_else(|_| written.to_owned(), |path| path.to_string());
+    let segments = path.split('/').map(|segment| if segment.starts_with('{') { "{}" } else { segment });
     format!("{} {host} {}", methods.join(","), segments.collect::<Vec<_>>().join("/"))
 }
 

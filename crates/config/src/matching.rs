@@ -4,6 +4,7 @@ use std::fmt::Write;
 use tidegate_core::name::Method;
 use tidegate_core::node::Node;
 use tidegate_core::problem::{Problem, Problems, nearest};
+use tidegate_core::router;
 use tidegate_core::settings;
 use tidegate_core::settings::{Fault, Word};
 
@@ -70,7 +71,10 @@ impl Word for HostPattern {
         let host = text.to_ascii_lowercase();
         let host = host.strip_suffix('.').unwrap_or(&host);
         if is_host_name(host.strip_prefix("*.").unwrap_or(host)) {
-            return Ok(HostPattern(host.to_owned()));
+            return match router::HostPattern::parse(host) {
+                Ok(_) => Ok(HostPattern(host.to_owned())),
+                Err(reason) => Err(Fault::new("is not a host the router can take").hint(reason)),
+            };
         }
         let fault = Fault::new("is not a host");
         Err(match host {
@@ -98,7 +102,8 @@ impl Word for HostPattern {
     }
 }
 
-/// A path with `{x}` for one segment and `**` for any rest, as it was written.
+/// A path with `{x}` for one segment and `**` for any rest. What the router reads is read by the router;
+/// here are only the hints for what is often written instead.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct PathPattern(String);
 
@@ -108,7 +113,7 @@ impl PathPattern {
         PathPattern(String::from("/**"))
     }
 
-    /// The text.
+    /// As it was written.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -137,28 +142,18 @@ impl Word for PathPattern {
                 _ => fault("holds a character no path has", "write it escaped, as in `%20`"),
             };
         }
-        let mut names: Vec<&str> = Vec::new();
-        let mut segments = text[1..].split('/').peekable();
-        while let Some(segment) = segments.next() {
-            match segment {
-                "**" if segments.peek().is_some() => {
-                    return fault("has `**` before its end", "`**` is any rest, so nothing can follow it");
-                }
-                "**" => {}
-                "." | ".." => {
-                    return fault(
-                        "holds a dot segment",
-                        "requests have them resolved before they are routed",
-                    );
-                }
-                _ if segment.contains(['{', '}']) => names.push(parameter(segment, &names)?),
-                _ if segment.contains('*') => {
-                    return fault("holds a `*`", "`{x}` is one whole segment, `**` at the end any rest");
-                }
-                _ => {}
-            }
+        let (last, before) =
+            text[1..].rsplit_once('/').map_or((&text[1..], ""), |(before, last)| (last, before));
+        if before.split('/').any(|segment| segment == "**") {
+            return fault("has `**` before its end", "`**` is any rest, so nothing can follow it");
         }
-        Ok(PathPattern(text.to_owned()))
+        if last != "**" && text.split('/').any(|segment| segment.contains('*') && segment != "**") {
+            return fault("holds a `*`", "`{x}` is one whole segment, `**` at the end any rest");
+        }
+        match router::PathPattern::parse(text) {
+            Ok(_) => Ok(PathPattern(text.to_owned())),
+            Err(reason) => Err(Fault::new("is not a path the router can take").hint(reason)),
+        }
     }
 
     fn show(&self) -> String {
@@ -167,23 +162,6 @@ impl Word for PathPattern {
 
     fn stand_in() -> PathPattern {
         PathPattern::any()
-    }
-}
-
-/// The name in a segment `{name}`.
-fn parameter<'a>(segment: &'a str, before: &[&str]) -> Result<&'a str, Fault> {
-    let name = segment.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
-    let is_name = |name: &&str| {
-        name.starts_with(|c: char| c.is_ascii_alphabetic())
-            && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
-    };
-    match name.filter(is_name) {
-        None => Err(Fault::new("has braces that are not a segment")
-            .hint("`{x}` stands for one whole segment; its name is letters, digits and `_`")),
-        Some(name) if before.contains(&name) => {
-            Err(Fault::new("names two segments alike").hint("give each its own name"))
-        }
-        Some(name) => Ok(name),
     }
 }
 
