@@ -7,7 +7,7 @@ use crate::outcome::Refusal;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::os::fd::BorrowedFd;
-use std::sync::Arc;
+use std::rc::Rc;
 use std::task::{Context, Poll};
 
 /// The protocol a request came in.
@@ -48,7 +48,7 @@ pub struct Client {
     /// Its address; `None` on a Unix socket.
     pub address: Option<SocketAddr>,
     /// The listener it came to.
-    pub listener: Arc<str>,
+    pub listener: Rc<str>,
     /// Whether it came over TLS.
     pub is_secure: bool,
 }

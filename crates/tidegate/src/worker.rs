@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 use tidegate_core::clock;
-use tidegate_core::exchange::Client;
 use tidegate_core::meters::ListenerMeters;
 use tidegate_core::plan::Snapshot;
 use tidegate_flow::Worker;
@@ -71,12 +70,12 @@ async fn work(start: Start) -> std::io::Result<()> {
         let acceptor = Rc::new(Accepting {
             acceptor: listener.socket.into_acceptor()?,
             serving: Rc::new(Serving {
+                listener: (&*listener.name).into(),
                 limits: Cell::new(listener.limits),
                 is_draining: is_draining.clone(),
             }),
             worker: worker.clone(),
             open: open.clone(),
-            name: listener.name,
             connections_max: listener.connections_max,
             per_address: listener.per_address,
             counts: listener.counts,
@@ -129,7 +128,6 @@ struct Accepting {
     serving: Rc<Serving>,
     worker: Rc<Worker>,
     open: Rc<Cell<usize>>,
-    name: Arc<str>,
     connections_max: Option<usize>,
     per_address: Option<PerAddress>,
     counts: Arc<ConnectionCounts>,
@@ -162,13 +160,8 @@ impl Accepting {
         };
         self.meters.count_accepted(self.worker.number);
         let open = Open::new(self.open.clone(), self.meters.clone(), admitted);
-        let client = Rc::new(Client { address, listener: self.name.clone(), is_secure: false });
-        let idle = Idle::new(socket, client, self.serving.clone());
-        let serving = idle.serve(self.worker.clone());
-        tokio::task::spawn_local(async move {
-            let _open = open;
-            serving.await;
-        });
+        let idle = Idle::new(socket, address, self.serving.clone());
+        tokio::task::spawn_local(idle.serve(self.worker.clone(), open));
     }
 }
 

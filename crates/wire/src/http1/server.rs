@@ -11,6 +11,7 @@ use crate::socket::{Peek, Socket};
 use crate::timer::Timer;
 use std::cell::Cell;
 use std::future::poll_fn;
+use std::net::SocketAddr;
 use std::os::fd::BorrowedFd;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
@@ -38,6 +39,8 @@ pub struct ConnectionLimits {
 
 /// What all connections of a listener share on one worker.
 pub struct Serving {
+    /// The listener's name.
+    pub listener: Rc<str>,
     /// What they are allowed.
     pub limits: Cell<ConnectionLimits>,
     /// Set when the gateway ends: connections close as soon as they are between requests.
@@ -47,7 +50,7 @@ pub struct Serving {
 /// A connection between requests: all that a waiting client costs.
 pub struct Idle {
     socket: Socket,
-    client: Rc<Client>,
+    address: Option<SocketAddr>,
     serving: Rc<Serving>,
     timer: Timer,
     served: u32,
@@ -55,17 +58,22 @@ pub struct Idle {
 
 impl Idle {
     /// A connection just accepted.
-    pub fn new(socket: Socket, client: Rc<Client>, serving: Rc<Serving>) -> Idle {
-        Idle { socket, client, serving, timer: Timer::new(), served: 0 }
+    pub fn new(socket: Socket, address: Option<SocketAddr>, serving: Rc<Serving>) -> Idle {
+        Idle { socket, address, serving, timer: Timer::new(), served: 0 }
     }
 
-    /// Serves the connection to its end.
-    pub async fn serve<H: Handler>(mut self, handler: Rc<H>) {
-        while self.wait().await {
-            // Boxed: only connections with a request in flight pay for what a request needs.
-            match Box::pin(Server::work(self, &*handler)).await {
-                Some(idle) => self = idle,
-                None => return,
+    /// Serves the connection to its end; `open` is held for as long. Not an `async fn`: that would keep its arguments
+    /// twice, and this future is what an idle connection costs.
+    pub fn serve<H: Handler, G>(self, handler: Rc<H>, open: G) -> impl Future<Output = ()> {
+        let mut idle = self;
+        async move {
+            let _open = &open;
+            while idle.wait().await {
+                // Boxed: only connections with a request in flight pay for what a request needs.
+                match Box::pin(Server::work(idle, &*handler)).await {
+                    Some(back) => idle = back,
+                    None => return,
+                }
             }
         }
     }
@@ -104,7 +112,7 @@ const NO_REQUEST: ParsedRequest = ParsedRequest {
 /// A connection with requests on it.
 pub struct Server {
     socket: Socket,
-    client: Rc<Client>,
+    client: Client,
     serving: Rc<Serving>,
     timer: Timer,
     inbound: Inbound,
@@ -121,9 +129,10 @@ pub struct Server {
 
 impl Server {
     fn new(idle: Idle) -> Server {
+        let listener = idle.serving.listener.clone();
         Server {
             socket: idle.socket,
-            client: idle.client,
+            client: Client { address: idle.address, listener, is_secure: false },
             serving: idle.serving,
             timer: idle.timer,
             inbound: Inbound::new(),
@@ -141,7 +150,7 @@ impl Server {
 
     fn into_idle(self) -> Idle {
         let Server { socket, client, serving, timer, served, .. } = self;
-        Idle { socket, client, serving, timer, served }
+        Idle { socket, address: client.address, serving, timer, served }
     }
 
     /// Serves requests until none is waiting; `None` when the connection has ended.
