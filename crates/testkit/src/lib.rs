@@ -2,9 +2,6 @@
 //! real servers as backends, load, chance with a seed. Plain threads and blocking sockets on purpose: a
 //! tool that shares the gateway's runtime or codec would share its mistakes. Used by tests only.
 
-// Tests measure real processes, so they read the real clock and wait for it.
-#![allow(clippy::disallowed_methods)]
-
 pub mod backend;
 pub mod connection;
 pub mod forwarded;

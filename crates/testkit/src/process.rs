@@ -116,6 +116,37 @@ impl Drop for Process {
     }
 }
 
+/// How a command ended, and what it wrote.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// Its exit code; `None` when a signal ended it.
+    pub code: Option<i32>,
+    /// Results.
+    pub stdout: String,
+    /// Everything else.
+    pub stderr: String,
+}
+
+/// Runs a command to its end. Its output must be small: nobody reads it before the end.
+///
+/// # Panics
+/// When it cannot be started, or still runs after 10 s.
+pub fn run(command: &mut Command) -> Ended {
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap_or_else(|error| panic!("start {command:?}: {error}"));
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while child.try_wait().expect("wait for a command").is_none() {
+        if Instant::now() > deadline {
+            let _ = child.kill();
+            panic!("{command:?} still runs after 10 s: {:?}", child.wait_with_output());
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    let output = child.wait_with_output().expect("read a command's output");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("output in UTF-8");
+    Ended { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+}
+
 fn collect(output: impl Read + Send + 'static, lines: Arc<Mutex<Vec<String>>>) {
     std::thread::spawn(move || {
         for line in BufReader::new(output).lines().map_while(Result::ok) {
@@ -143,6 +174,12 @@ mod tests {
         assert!(process.pss_kib() > 0);
         process.signal(Signal::TERM);
         assert!(!process.await_end(Duration::from_secs(5)).success());
+    }
+
+    #[test]
+    fn a_command_is_run_to_its_end() {
+        let ended = run(Command::new("sh").args(["-c", "echo out; echo err >&2; exit 3"]));
+        assert_eq!(ended, Ended { code: Some(3), stdout: "out\n".into(), stderr: "err\n".into() });
     }
 
     #[test]

@@ -268,3 +268,14 @@ fn every_listed_request_id_has_a_case() {
     let missing: Vec<_> = listed.iter().filter(|id| !ids.contains(id)).collect();
     assert!(listed.len() > 100 && missing.is_empty(), "no case for {missing:?}");
 }
+
+/// Behaviours are tests of their own, in `reuse` and `interim`, each under the id it shows.
+#[test]
+fn every_listed_behaviour_has_a_test() {
+    let tests = concat!(include_str!("reuse.rs"), include_str!("interim.rs"));
+    let shown: Vec<&str> = tests.lines().filter_map(|line| line.trim().strip_prefix("/// `")).collect();
+    let has_test = |id: &&str| shown.iter().any(|line| line.split('`').any(|part| part == *id));
+    let listed = include_str!("cases/behaviours.txt").split_whitespace();
+    let missing: Vec<&str> = listed.filter(|id| !has_test(id)).collect();
+    assert!(missing.is_empty(), "no test for {missing:?}");
+}
