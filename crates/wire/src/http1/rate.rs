@@ -45,11 +45,11 @@ impl RateWatch {
         Ok(now.after(WINDOW))
     }
 
-    /// The peer moved bytes: the wait is over for now.
-    pub(super) fn moving(&mut self, now: Nanos) {
-        if let Some(since) = self.waiting_since.take() {
-            self.waited += now.since(since);
-        }
+    /// The peer moved bytes: the wait is over for now. Says how long it was.
+    pub(super) fn moving(&mut self, now: Nanos) -> Duration {
+        let wait = self.waiting_since.take().map_or(Duration::ZERO, |since| now.since(since));
+        self.waited += wait;
+        wait
     }
 }
 

@@ -99,6 +99,9 @@ enum NoRequest {
     Refused(Refusal),
 }
 
+/// A reader that takes nothing for so long is slow: a send buffer's worth on any link that is not takes less.
+const SLOW_READER_WAIT: Duration = Duration::from_millis(100);
+
 /// Before the first request.
 const NO_REQUEST: ParsedRequest = ParsedRequest {
     bytes: 0,
@@ -122,6 +125,7 @@ pub struct Server {
     sent: u64,
     slow_in: RateWatch,
     slow_out: RateWatch,
+    is_slow_reader: bool,
     is_answered: bool,
     is_closing: bool,
     is_tunnel: bool,
@@ -142,6 +146,7 @@ impl Server {
             sent: 0,
             slow_in: RateWatch::default(),
             slow_out: RateWatch::default(),
+            is_slow_reader: false,
             is_answered: false,
             is_closing: false,
             is_tunnel: false,
@@ -350,6 +355,14 @@ impl Server {
         }
     }
 
+    /// The client took bytes. One that let us wait long for it is a slow reader: the kernel gets less ahead of it.
+    fn moved_out(&mut self) {
+        if self.slow_out.moving(clock::coarse()) > SLOW_READER_WAIT && !self.is_slow_reader {
+            self.is_slow_reader = true;
+            self.socket.bound_unsent();
+        }
+    }
+
     fn wake_at<T>(&self, deadline: Nanos, cx: &mut Context<'_>) -> Poll<T> {
         let now = clock::coarse();
         let current = self.timer.deadline();
@@ -429,7 +442,7 @@ impl Sink for Server {
         match self.outbound.poll_send(&mut self.socket, cx, from, &mut self.sent) {
             Poll::Pending => self.watch_out(cx),
             ready => {
-                self.slow_out.moving(clock::coarse());
+                self.moved_out();
                 ready
             }
         }
@@ -455,7 +468,7 @@ impl Sink for Server {
         match self.outbound.poll_splice_out(&mut self.socket, cx, pipe, n) {
             Poll::Pending => self.watch_out(cx).map_ok(|()| 0),
             ready => {
-                self.slow_out.moving(clock::coarse());
+                self.moved_out();
                 ready
             }
         }
