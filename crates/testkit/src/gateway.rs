@@ -132,9 +132,22 @@ impl Gateway {
     ///
     /// # Panics
     /// When it does not end in 10 s, ends with a failure, or has written an alarm.
-    pub fn stop(mut self) {
+    pub fn stop(self) {
+        self.begin_stop();
+        self.await_stop(Duration::from_secs(10));
+    }
+
+    /// Tells it to end (SIGTERM), and does not wait.
+    pub fn begin_stop(&self) {
         self.process.signal(Signal::TERM);
-        let status = self.process.await_end(Duration::from_secs(10));
+    }
+
+    /// Waits for its end and checks that it ends well.
+    ///
+    /// # Panics
+    /// When it does not end in time, ends with a failure, or has written an alarm.
+    pub fn await_stop(mut self, time: Duration) {
+        let status = self.process.await_end(time);
         assert!(status.success(), "the gateway ended with {status}: {:#?}", self.process.lines());
         self.check_output();
     }
