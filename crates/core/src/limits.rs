@@ -44,3 +44,6 @@ pub const UNREAD_BODY_BYTES_MAX: usize = 64 << 10;
 /// How long a closing connection is read from, so that the peer gets our last answer instead of a reset, and how
 /// long an unread body may take to drain. Two seconds cover three retransmissions.
 pub const LINGER_TIME: std::time::Duration = std::time::Duration::from_secs(2);
+/// Pieces of a body that go out in one gathered write, and that a chunked body is decoded ahead by. A backend that
+/// sends chunks smaller than a read buffer's sixteenth costs one more turn per 16 of them.
+pub const PIECES_MAX: usize = 16;

@@ -82,10 +82,12 @@ impl BackendCell {
         }
     }
 
-    /// A connect succeeded: up.
+    /// A connect succeeded: up. One that was down starts anew: what was learnt of it before its end, slow answers
+    /// above all, says nothing of it now.
     pub fn connected(&self, now: Nanos) {
         // A load first: the common case must not write to a line that other workers read.
         if self.connect_failures.load(Relaxed) != 0 {
+            self.latency_ns.store(0, Relaxed);
             self.connect_failures.store(0, Relaxed);
             self.changed_at.store(now.0, Relaxed);
         }

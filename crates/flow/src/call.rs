@@ -45,8 +45,10 @@ impl Reached<'_, '_> {
 /// Why a try failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Cause {
-    /// No connection: refused, unreachable, or too slow.
+    /// No connection: refused or unreachable.
     Connect,
+    /// No connection in time.
+    ConnectTimeout,
     /// Lost before a byte of the answer.
     Reset,
     /// No head in time.
@@ -136,7 +138,7 @@ fn may_repeat(service: &Service, request: &RequestHead, failed: &TryFailed, is_o
     let on = service.retry.on;
     let is_listed = is_own_doing
         || match failed.cause {
-            Cause::Connect => on.connect,
+            Cause::Connect | Cause::ConnectTimeout => on.connect,
             Cause::Reset => on.reset,
             Cause::Timeout => on.timeout,
             Cause::Bad => false,
@@ -148,6 +150,7 @@ impl TryFailed {
     fn into_failure(self) -> Failure {
         match self.cause {
             Cause::Connect => Failure::new(502, Outcome::ConnectFailed),
+            Cause::ConnectTimeout => Failure::new(504, Outcome::ConnectFailed),
             Cause::Reset => Failure::new(502, Outcome::BackendReset),
             Cause::Timeout => Failure::new(504, Outcome::BackendTimeout),
             Cause::Bad => Failure::new(502, Outcome::BackendError),

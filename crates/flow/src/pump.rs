@@ -5,6 +5,8 @@ use std::cell::RefCell;
 use std::os::fd::{AsFd, OwnedFd};
 use std::task::{Context, Poll, ready};
 use tidegate_core::exchange::{Fault, Fill, Sink, Source};
+use tidegate_core::head::Fields;
+use tidegate_core::limits::PIECES_MAX;
 
 /// From so many coming bytes on they are spliced: below, the two extra system calls cost more than the copy.
 const SPLICE_BYTES_MIN: u64 = 256 << 10;
@@ -59,7 +61,6 @@ impl<'w> Pump<'w> {
             }
             let mut counted = Counted { source: from, moved: &mut self.moved, most: self.most };
             match ready!(to.poll_send(cx, &mut counted)) {
-                Ok(()) if self.moved > self.most => return Poll::Ready(Err(Stopped::TooLarge)),
                 Ok(()) => {}
                 Err(fault) => return Poll::Ready(Err(Stopped::Sink(fault))),
             }
@@ -74,6 +75,7 @@ impl<'w> Pump<'w> {
                 }
             }
             match ready!(from.poll_fill(cx)).map_err(Stopped::Source)? {
+                Fill::Data if self.moved >= self.most => return Poll::Ready(Err(Stopped::TooLarge)),
                 Fill::Data => {}
                 Fill::End => {
                     ready!(to.poll_finish(cx, from.trailers())).map_err(Stopped::Sink)?;
@@ -101,7 +103,7 @@ impl Drop for Pump<'_> {
     }
 }
 
-/// Counts what a sink takes, and shows it no more than one byte beyond the most that is allowed.
+/// Counts what a sink takes, and never shows it more than what is allowed: the byte too many stays here.
 struct Counted<'a, S> {
     source: &'a mut S,
     moved: &'a mut u64,
@@ -114,11 +116,24 @@ impl<S: Source> Source for Counted<'_, S> {
     }
 
     fn pieces<'a>(&'a self, out: &mut [&'a [u8]]) -> usize {
-        if *self.moved > self.most { 0 } else { self.source.pieces(out) }
+        let count = self.source.pieces(out);
+        let mut left = usize::try_from(self.most.saturating_sub(*self.moved)).unwrap_or(usize::MAX);
+        for (index, piece) in out[..count].iter_mut().enumerate() {
+            if left == 0 {
+                return index;
+            }
+            *piece = &piece[..piece.len().min(left)];
+            left -= piece.len();
+        }
+        count
     }
 
     fn is_last(&self) -> bool {
-        self.source.is_last()
+        // No end goes out with what was cut.
+        let mut pieces: [&[u8]; PIECES_MAX] = [&[]; PIECES_MAX];
+        let count = self.source.pieces(&mut pieces);
+        let ready: usize = pieces[..count].iter().map(|piece| piece.len()).sum();
+        ready as u64 <= self.most.saturating_sub(*self.moved) && self.source.is_last()
     }
 
     fn consume(&mut self, n: usize) {
@@ -126,7 +141,7 @@ impl<S: Source> Source for Counted<'_, S> {
         self.source.consume(n);
     }
 
-    fn trailers(&self) -> &tidegate_core::head::Fields {
+    fn trailers(&self) -> &Fields {
         self.source.trailers()
     }
 }

@@ -53,19 +53,22 @@ pub(crate) async fn connect<E: Exchange>(
             return Poll::Ready(Err(TryError::Final(Failure::client_gone())));
         }
         if let Poll::Ready(result) = connecting.as_mut().poll(cx) {
-            return Poll::Ready(Ok(result.ok()));
+            return Poll::Ready(Ok(result.map_err(|_| Cause::Connect)));
         }
-        timer.poll(cx).map(|()| Ok(None))
+        timer.poll(cx).map(|()| Ok(Err(Cause::ConnectTimeout)))
     });
-    let socket = connected.await?;
+    let connected = connected.await?;
     let now = clock::exact();
-    let Some(socket) = socket else {
-        if now >= deadline {
+    let socket = match connected {
+        Ok(socket) => socket,
+        Err(_) if now >= deadline => {
             return Err(TryError::Final(Failure::new(504, Outcome::BackendTimeout)));
         }
-        backend.cell.connect_failed(now);
-        worker.pool.forget(backend.cell.id);
-        return Err(TryError::Backend(TryFailed { cause: Cause::Connect, is_unseen: true, is_stale: false }));
+        Err(cause) => {
+            backend.cell.connect_failed(now);
+            worker.pool.forget(backend.cell.id);
+            return Err(TryError::Backend(TryFailed { cause, is_unseen: true, is_stale: false }));
+        }
     };
     backend.cell.connected(now);
     Ok(Upstream::new(socket, None))

@@ -11,11 +11,9 @@ use std::task::{Context, Poll, ready};
 use std::thread::LocalKey;
 use tidegate_core::exchange::{Fault, Fill};
 use tidegate_core::head::{Fields, Length, NO_FIELDS};
+use tidegate_core::limits::PIECES_MAX;
 use tidegate_core::outcome::Refusal;
 
-/// Chunk pieces decoded ahead: one gathered write takes them all. A backend that sends smaller chunks than
-/// 64 KiB / 16 costs one more turn per 16 of them.
-const PIECES_MAX: usize = 16;
 /// Bodies up to this size stay whole in the buffer until they are of no more use, so that a failed try can be
 /// repeated. Leaves a quarter of the large buffer for a following request.
 const HELD_BYTES_MAX: u64 = (LARGE_BYTES - LARGE_BYTES / 4) as u64;

@@ -9,9 +9,8 @@ use std::os::fd::BorrowedFd;
 use std::task::{Context, Poll, ready};
 use tidegate_core::exchange::{Fault, Source};
 use tidegate_core::head::Fields;
+use tidegate_core::limits::PIECES_MAX;
 
-/// Pieces of a source that go into one gathered write, beside what is pending and a chunk's end.
-const PIECES_MAX: usize = 16;
 /// Data up to so many bytes is copied behind a head: a copy of 4 KiB costs 60 ns, a gathered write some 150 ns more
 /// than a plain one.
 const TAKEN_ALONG_MAX: usize = 4 << 10;

@@ -93,8 +93,10 @@ impl Idle {
 
 /// Why no request came.
 enum NoRequest {
-    /// Nothing to answer: the client left, or was silent.
+    /// Nothing to answer: the client left.
     Closed,
+    /// It only seemed that something could be read: back to waiting, under the idle timeout.
+    NotYet,
     /// Something to answer.
     Refused(Refusal),
 }
@@ -166,6 +168,7 @@ impl Server {
             match server.read_head(&mut head).await {
                 Ok(request) => server.begin(request),
                 Err(NoRequest::Closed) => return None,
+                Err(NoRequest::NotYet) => return Some(server.into_idle()),
                 Err(NoRequest::Refused(refusal)) => {
                     server.refuse(handler, refusal).await;
                     server.linger().await;
@@ -209,9 +212,13 @@ impl Server {
                     let refusal = Refusal::new(408, "the request head took too long");
                     return Poll::Ready(Err(NoRequest::Refused(refusal)));
                 }
-                match ready!(self.inbound.poll_read(&mut self.socket, cx)) {
-                    Ok(0) | Err(_) => return Poll::Ready(Err(NoRequest::Closed)),
-                    Ok(_) => {}
+                match self.inbound.poll_read(&mut self.socket, cx) {
+                    Poll::Pending if self.inbound.buffer.is_empty() => {
+                        return Poll::Ready(Err(NoRequest::NotYet));
+                    }
+                    Poll::Pending => return Poll::Pending,
+                    Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Err(NoRequest::Closed)),
+                    Poll::Ready(Ok(_)) => {}
                 }
             }
         })
