@@ -192,11 +192,14 @@ impl ListenerMeters {
     }
 }
 
+/// By route and service.
+type RoutesByName = BTreeMap<(Arc<str>, Arc<str>), Arc<RouteMeters>>;
+
 /// All meters, by name, so that a reload finds them again.
 #[derive(Debug)]
 pub struct Meters {
     workers: usize,
-    routes: Mutex<BTreeMap<(Arc<str>, Arc<str>), Arc<RouteMeters>>>,
+    routes: Mutex<RoutesByName>,
     services: Mutex<BTreeMap<Arc<str>, Arc<ServiceMeters>>>,
     listeners: Mutex<BTreeMap<Arc<str>, Arc<ListenerMeters>>>,
 }

@@ -167,10 +167,13 @@ pub struct Service {
     pub connections_idle_max: usize,
 }
 
+/// By service and address.
+type CellsByName = HashMap<(Arc<str>, Address), Arc<BackendCell>>;
+
 /// Learnt state by service and address, so that a reload finds it again.
 #[derive(Debug, Default)]
 pub struct CellBook {
-    cells: Mutex<HashMap<(Arc<str>, Address), Arc<BackendCell>>>,
+    cells: Mutex<CellsByName>,
 }
 
 impl CellBook {

@@ -64,15 +64,17 @@ impl<'w> Pump<'w> {
                 Ok(()) => {}
                 Err(fault) => return Poll::Ready(Err(Stopped::Sink(fault))),
             }
-            if from.spliceable() >= SPLICE_BYTES_MIN && self.most == u64::MAX && to.accepts_splice() {
-                if let Some(pipe) = self.pipe.take().or_else(|| self.pipes.lease()) {
-                    let pipe = self.pipe.insert(pipe);
-                    let n = ready!(from.poll_splice(cx, pipe.inlet.as_fd(), SPLICE_BYTES_MAX))
-                        .map_err(Stopped::Source)?;
-                    self.in_pipe += n;
-                    self.moved += n as u64;
-                    continue;
-                }
+            let is_worth_it = from.spliceable() >= SPLICE_BYTES_MIN && self.most == u64::MAX;
+            if is_worth_it
+                && to.accepts_splice()
+                && let Some(pipe) = self.pipe.take().or_else(|| self.pipes.lease())
+            {
+                let pipe = self.pipe.insert(pipe);
+                let n = ready!(from.poll_splice(cx, pipe.inlet.as_fd(), SPLICE_BYTES_MAX))
+                    .map_err(Stopped::Source)?;
+                self.in_pipe += n;
+                self.moved += n as u64;
+                continue;
             }
             match ready!(from.poll_fill(cx)).map_err(Stopped::Source)? {
                 Fill::Data if self.moved >= self.most => return Poll::Ready(Err(Stopped::TooLarge)),

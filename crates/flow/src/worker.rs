@@ -17,6 +17,10 @@ use crate::pump::Pipes;
 /// Timers kept for requests: as many as requests are usually in flight on a worker.
 const TIMERS_KEPT: usize = 1024;
 
+/// A worker's own reference to the shared snapshot: requests count it without an atomic instruction.
+#[allow(clippy::redundant_allocation)] // the outer count is the point
+pub(crate) type Pinned = Rc<Arc<Snapshot>>;
+
 /// A worker's data plane: takes requests from codecs and runs them.
 pub struct Worker {
     /// Its number, an index into tables by worker.
@@ -25,7 +29,7 @@ pub struct Worker {
     pub workers: usize,
     /// What this gateway calls itself in Via.
     pub node: Rc<str>,
-    snapshot: RefCell<Rc<Arc<Snapshot>>>,
+    snapshot: RefCell<Pinned>,
     /// Idle connections to backends.
     pub pool: Pool,
     pub(crate) pipes: Pipes,
@@ -49,7 +53,7 @@ impl Worker {
     }
 
     /// The snapshot requests see now. Counted without an atomic instruction: it is this worker's own reference.
-    pub(crate) fn snapshot(&self) -> Rc<Arc<Snapshot>> {
+    pub(crate) fn snapshot(&self) -> Pinned {
         self.snapshot.borrow().clone()
     }
 

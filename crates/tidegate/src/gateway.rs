@@ -261,7 +261,7 @@ fn connection_limits(listen: &Listen) -> ConnectionLimits {
         head_time: limits.head_time,
         idle: limits.idle,
         requests: limits.requests.get(),
-        min_rate: limits.min_rate.clone().on().map(|rate| rate.bytes_per_second),
+        min_rate: limits.min_rate.on().map(|rate| rate.bytes_per_second),
     }
 }
 
@@ -271,7 +271,7 @@ const PER_ADDRESS_MAX: u32 = 1000;
 fn per_address(listen: &Listen) -> Option<PerAddress> {
     match &listen.limits.per_ip {
         None => Some(PerAddress { most: PER_ADDRESS_MAX, counts_loopback: false }),
-        Some(set) => set.clone().on().map(|most| PerAddress { most: most.get(), counts_loopback: true }),
+        Some(set) => set.on().map(|most| PerAddress { most: most.get(), counts_loopback: true }),
     }
 }
 
@@ -292,7 +292,7 @@ fn start_workers(
                 name: row.name.shared(),
                 socket,
                 limits: connection_limits(&row.value),
-                connections_max: row.value.limits.connections.clone().on().map(|most| most.get() as usize),
+                connections_max: row.value.limits.connections.on().map(|most| most.get() as usize),
                 per_address: per_address(&row.value),
                 counts: counts.clone(),
                 meters: meters.clone(),
