@@ -256,6 +256,15 @@ impl<K: Clone + Eq + Hash, V> Table<K, V> {
         self.index.get(name).copied()
     }
 
+    /// The same names, each for what becomes of its value.
+    pub fn map<W>(self, mut change: impl FnMut(&K, &Place, V) -> W) -> Table<K, W> {
+        let changed = |row: Row<K, V>| {
+            let value = change(&row.name, &row.place, row.value);
+            Row { name: row.name, place: row.place, value }
+        };
+        Table { rows: self.rows.into_iter().map(changed).collect(), index: self.index }
+    }
+
     fn add(&mut self, row: Row<K, V>) -> Result<(), Row<K, V>> {
         if self.index.contains_key(&row.name) {
             return Err(row);

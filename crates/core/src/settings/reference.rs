@@ -41,7 +41,7 @@ fn section(path: &str, declaration: &Declaration, out: &mut String) {
         text.push_str(&format!("| `{}` | {values} | {absent} | {} |\n", field.key, cell(&plain(field.doc))));
     }
     for field in &declaration.fields {
-        if let Shape::Choice(words) = &field.shape {
+        if let Some(words) = words_of(&field.shape) {
             writeln!(text, "\n`{}`:", field.key).unwrap_or_default();
             for (word, doc) in words {
                 writeln!(text, "- `{word}`: {}", plain(doc)).unwrap_or_default();
@@ -50,6 +50,16 @@ fn section(path: &str, declaration: &Declaration, out: &mut String) {
     }
     out.push_str(&text);
     out.push('\n');
+}
+
+/// The words that are one way to write a value.
+fn words_of(shape: &Shape) -> Option<&[(&'static str, &'static str)]> {
+    match shape {
+        Shape::Choice(words) => Some(words),
+        Shape::Either(all) => all.iter().find_map(words_of),
+        Shape::Called(_, shape) => words_of(shape),
+        _ => None,
+    }
 }
 
 /// The groups inside a value, with the path that leads to them.
