@@ -1,9 +1,9 @@
 //! What only the whole file can show: names that are defined nowhere, binds, backends and routes that are
 //! there twice, names that mean something else. Turns what was read into a `Config`.
 
-use crate::config::{Config, File, FileRoute, Listen, Route, Service, Version};
+use crate::config::{Config, File, FileRoute, FileService, Listen, Route, Service, Version};
 use crate::matching::{self, Match};
-use crate::policies;
+use crate::members::{self, Families};
 use crate::target::{ANSWER, Target};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -17,7 +17,12 @@ use tidegate_core::settings::{Setting, Table};
 use tidegate_core::units::{Bind, Label};
 
 /// Reads the tree of a whole file. `None` after telling why it cannot be read.
-pub(crate) fn config(root: &Node, folder: &Path, problems: &mut Problems) -> Option<Config> {
+pub(crate) fn config(
+    root: &Node,
+    folder: &Path,
+    families: &Families<'_>,
+    problems: &mut Problems,
+) -> Option<Config> {
     let written = root.entry("version").map(|entry| &entry.value);
     if let Some(version) = written.filter(|version| version.scalar().is_some()) {
         // Another version may spell everything else in another way: nothing more can be said.
@@ -32,15 +37,27 @@ pub(crate) fn config(root: &Node, folder: &Path, problems: &mut Problems) -> Opt
     file.state.dir = folder.join(&file.state.dir);
     check_listen(&file, root, problems);
     check_services(&file.services, problems);
-    let routes = check_routes(&file, root, problems);
+    let routes = check_routes(&file, root, families, problems);
     Some(Config {
         workers: file.workers,
         listen: file.listen,
         admin: file.admin,
         state: file.state,
-        services: file.services,
+        services: file.services.map(|_, place, service| whole(service, place, families, problems)),
         routes,
     })
+}
+
+/// A service with its balancer.
+fn whole(service: FileService, place: &Place, families: &Families<'_>, problems: &mut Problems) -> Service {
+    Service {
+        backends: service.backends,
+        balance: members::balancer(&service.balance, place, families, problems),
+        timeouts: service.timeouts,
+        retry: service.retry,
+        host: service.host,
+        connections: service.connections,
+    }
 }
 
 /// Tells of everything that is there a second time; the first keeps its place.
@@ -81,7 +98,7 @@ fn is_any_port(bind: &Bind) -> bool {
     matches!(bind, Bind::Inet(address) if address.port() == 0)
 }
 
-fn check_services(services: &Table<Label, Service>, problems: &mut Problems) {
+fn check_services(services: &Table<Label, FileService>, problems: &mut Problems) {
     for row in services {
         if row.name.as_str() == ANSWER {
             let reason = format!("a service cannot be called `{ANSWER}`");
@@ -104,7 +121,7 @@ fn check_services(services: &Table<Label, Service>, problems: &mut Problems) {
     }
 }
 
-fn check_routes(file: &File, root: &Node, problems: &mut Problems) -> Vec<Route> {
+fn check_routes(file: &File, root: &Node, families: &Families<'_>, problems: &mut Problems) -> Vec<Route> {
     let nodes = root.entry("routes").map(|entry| &entry.value);
     let mut names = Once(HashMap::new());
     let mut matches = Once(HashMap::new());
@@ -125,7 +142,7 @@ fn check_routes(file: &File, root: &Node, problems: &mut Problems) -> Vec<Route>
             to: route.to.clone(),
             timeout: route.timeout,
             body_bytes_max: route.body_max.get(),
-            policies: policies::read(&route.policies, problems),
+            policies: members::policies(&route.policies, families, problems),
         });
     }
     routes
@@ -167,7 +184,7 @@ fn canonical(condition: &Match) -> String {
     format!("{} {host} {}", methods.join(","), segments.collect::<Vec<_>>().join("/"))
 }
 
-fn check_target(target: &Target, services: &Table<Label, Service>, problems: &mut Problems) {
+fn check_target(target: &Target, services: &Table<Label, FileService>, problems: &mut Problems) {
     let is_known = |name: &Label| services.get(name).is_some();
     match target {
         Target::Service(name) if !is_known(name) => {
@@ -185,7 +202,7 @@ fn check_target(target: &Target, services: &Table<Label, Service>, problems: &mu
     }
 }
 
-fn undefined(place: &Place, quoted: &str, name: &Label, services: &Table<Label, Service>) -> Problem {
+fn undefined(place: &Place, quoted: &str, name: &Label, services: &Table<Label, FileService>) -> Problem {
     let problem = Problem::at(place, format!("{quoted} is not defined under `services`"));
     match nearest(name.as_str(), services.iter().map(|row| row.name.as_str())) {
         Some(meant) => problem.hint(format!("did you mean `{meant}`?")),

@@ -1,25 +1,20 @@
 //! The last step of taking a configuration: from typed settings to a snapshot the workers can serve. Members of
-//! families are built here from the lists the program hands in; nothing here knows one by name.
+//! families were built when the file was read; the snapshot shares them.
 
-use crate::config::{Balance, Config, Host, Route, Service};
+use crate::config::{Config, Host, Service};
 use crate::matching::Match;
 use crate::target::{Respond, Target};
 use std::collections::HashMap;
 use std::sync::Arc;
-use tidegate_core::balance::Balancer;
+use tidegate_core::header::HeaderField;
 use tidegate_core::meters::Meters;
 use tidegate_core::plan::{self, Leg, RoutePlan, Snapshot, Split};
-use tidegate_core::policy::Policy;
 use tidegate_core::problem::{Problem, Problems};
 use tidegate_core::router::{HostPattern, MethodSet, PathPattern, RouteMatch, Router};
 use tidegate_core::service::{self, Backend, CellBook, HostSent, RetryOn, Roster};
 
-/// What the program hands in: how members are built, and the learnt state that outlives a snapshot.
+/// What the program hands in: what outlives a snapshot.
 pub struct Workshop<'a> {
-    /// Builds the balancer of that name; the name was checked against the declaration.
-    pub balancer: &'a dyn Fn(&str) -> Option<Box<dyn Balancer>>,
-    /// Builds the policies of a route, in the order of their phases.
-    pub policies: &'a dyn Fn(&Route) -> Vec<Box<dyn Policy>>,
     /// Learnt state of backends.
     pub cells: &'a CellBook,
     /// Counters.
@@ -36,14 +31,9 @@ pub fn compile(config: &Config, number: u64, workshop: &Workshop<'_>) -> Result<
     let mut services = HashMap::new();
     let mut list = Vec::new();
     for (index, row) in config.services.iter().enumerate() {
-        match compile_service(&row.name.shared(), index, &row.value, workshop) {
-            Ok(service) => {
-                let service = Arc::new(service);
-                services.insert(row.name.shared(), service.clone());
-                list.push(service);
-            }
-            Err(problem) => problems.push(problem),
-        }
+        let service = Arc::new(compile_service(&row.name.shared(), index, &row.value, workshop));
+        services.insert(row.name.shared(), service.clone());
+        list.push(service);
     }
     let mut plans = Vec::with_capacity(config.routes.len());
     let mut matches = Vec::with_capacity(config.routes.len());
@@ -63,7 +53,7 @@ pub fn compile(config: &Config, number: u64, workshop: &Workshop<'_>) -> Result<
         plans.push(Arc::new(RoutePlan {
             name: route.name.clone(),
             target,
-            policies: (workshop.policies)(route).into(),
+            policies: route.policies.iter().map(|member| member.built().clone()).collect(),
             timeout: route.timeout,
             body_bytes_max: route.body_bytes_max,
             meters: workshop.meters.route(&route.name, &none),
@@ -84,15 +74,7 @@ fn compile_service(
     index: usize,
     service: &Service,
     workshop: &Workshop<'_>,
-) -> Result<service::Service, Problem> {
-    let balance = match service.balance {
-        Balance::Ewma => "ewma",
-        Balance::LeastRequest => "least-request",
-        Balance::RoundRobin => "round-robin",
-    };
-    let Some(balancer) = (workshop.balancer)(balance) else {
-        return Err(Problem::new(format!("service `{name}`: this program has no balancer `{balance}`")));
-    };
+) -> service::Service {
     let backends = service.backends.value.iter().map(|backend| {
         let address = backend.address.value.clone();
         Backend {
@@ -104,11 +86,11 @@ fn compile_service(
     });
     let has = |cause| service.retry.on.contains(&cause);
     use crate::config::RetryCause::{Connect, Reset, Timeout};
-    Ok(service::Service {
+    service::Service {
         name: name.clone(),
         index,
         roster: Arc::new(Roster { backends: backends.collect() }),
-        balancer,
+        balancer: service.balance.built().clone(),
         timeouts: service::Timeouts {
             connect: service.timeouts.connect,
             response: service.timeouts.response,
@@ -126,7 +108,7 @@ fn compile_service(
         meters: workshop.meters.service(name),
         connections_max: service.connections.max.get() as usize,
         connections_idle_max: service.connections.idle.get() as usize,
-    })
+    }
 }
 
 fn compile_target(target: &Target, leg: impl Fn(&Arc<str>) -> Option<Leg>) -> Option<plan::Target> {
@@ -141,11 +123,10 @@ fn compile_target(target: &Target, leg: impl Fn(&Arc<str>) -> Option<Leg>) -> Op
 }
 
 fn compile_respond(respond: &Respond) -> plan::Respond {
-    let fields = respond.headers.iter();
     plan::Respond {
         status: respond.status.get() as u16,
-        fields: fields.map(|row| (row.name.as_str().to_owned(), row.value.as_str().to_owned())).collect(),
-        body: respond.body.clone().into_bytes(),
+        fields: respond.headers.iter().map(|row| HeaderField::new(&row.name, &row.value)).collect(),
+        body: respond.body.clone(),
     }
 }
 

@@ -3,13 +3,15 @@
 
 use crate::address::Backend;
 use crate::matching::Match;
-use crate::policies::{self, Policies};
+use crate::members::{self, Families, Member};
 use crate::target::Target;
 use std::num::NonZeroU16;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+use tidegate_core::balance::Balancer;
 use tidegate_core::limits::HeadLimits;
+use tidegate_core::policy::Policy;
 use tidegate_core::problem::Place;
 use tidegate_core::settings::{Declaration, Fault, Placed, Shape, Table, Toggle, Word};
 use tidegate_core::units::{Bind, ByteRate, Bytes, Count, Label};
@@ -47,8 +49,8 @@ pub struct Route {
     pub timeout: Option<Duration>,
     /// Most bytes of request body.
     pub body_bytes_max: u64,
-    /// The policies it uses.
-    pub policies: Policies,
+    /// The policies it uses, in the order in which requests meet them.
+    pub policies: Vec<Member<dyn Policy>>,
 }
 
 impl PartialEq for Route {
@@ -59,6 +61,23 @@ impl PartialEq for Route {
             && self.to == other.to
             && self.policies == other.policies
     }
+}
+
+/// A service: instances that answer alike, and how requests are spread over them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Service {
+    /// Its instances.
+    pub backends: Placed<Vec<Backend>>,
+    /// How an instance is chosen for a request.
+    pub balance: Member<dyn Balancer>,
+    /// Time bounds towards an instance.
+    pub timeouts: Timeouts,
+    /// When a request is tried again on another instance.
+    pub retry: Retry,
+    /// The Host an instance sees.
+    pub host: Host,
+    /// Connections to its instances, of the whole process.
+    pub connections: Connections,
 }
 
 settings! {
@@ -75,7 +94,7 @@ settings! {
         /// Where the gateway keeps what must outlive the process.
         pub(crate) state: State,
         /// What requests are sent to: a name for each service, and its backends.
-        pub(crate) services: Table<Label, Service> = Table::default(),
+        pub(crate) services: Table<Label, FileService> = Table::default(),
         /// Which requests go where. The most specific route that matches wins.
         pub(crate) routes: Vec<FileRoute> = Vec::new(),
     }
@@ -156,33 +175,20 @@ settings! {
 
 settings! {
     /// A service: instances that answer alike, and how requests are spread over them.
-    pub struct Service {
+    pub(crate) struct FileService {
         /// Its instances: `host:port`, `http://host:port` or `unix:/path`, alone or with a weight.
-        pub backends: Placed<Vec<Backend>>,
-        /// How an instance is chosen for a request.
-        pub balance: Balance = Balance::Ewma,
+        pub(crate) backends: Placed<Vec<Backend>>,
         /// Time bounds towards an instance.
-        pub timeouts: Timeouts,
+        pub(crate) timeouts: Timeouts,
         /// When a request is tried again on another instance.
-        pub retry: Retry,
+        pub(crate) retry: Retry,
         /// The Host an instance sees: `client` is what the client asked for, `backend` the instance's own address; anything else is the name itself.
-        pub host: Host = Host::Client,
+        pub(crate) host: Host = Host::Client,
         /// Connections to its instances, of the whole process.
-        pub connections: Connections,
+        pub(crate) connections: Connections,
     }
     short backends;
-}
-
-choice! {
-    /// How a backend is chosen.
-    pub enum Balance {
-        /// The least expected latency of two taken at random.
-        Ewma = "ewma",
-        /// The least requests in flight of two taken at random.
-        LeastRequest = "least-request",
-        /// One after the other, by weight.
-        RoundRobin = "round-robin",
-    }
+    rest balance;
 }
 
 settings! {
@@ -343,9 +349,10 @@ impl Word for Host {
     }
 }
 
-/// Everything that may be written in the file, the keys of policies included.
-pub(crate) fn declaration() -> Declaration {
+/// Everything that may be written in the file, the keys of families included.
+pub(crate) fn declaration(families: &Families<'_>) -> Declaration {
     let mut file = File::declaration();
-    file.extend("FileRoute", &policies::fields());
+    file.extend("FileRoute", &members::policy_keys(families));
+    file.extend("FileService", &[members::balancer_key(families)]);
     file
 }

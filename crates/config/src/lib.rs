@@ -1,39 +1,38 @@
 //! Reads, checks and types the configuration; the only room that knows the file format. A file becomes a
-//! tree of nodes (`yaml`), `${…}` is filled in (`interpolate`), the declarations read it (`file` and its
-//! parts), names and sums are checked across it (`check`). Nothing here knows what a setting does.
+//! tree of nodes (`yaml`), `${…}` is filled in (`interpolate`), the declarations read it (`config` and its
+//! parts), names and sums are checked across it (`check`), members of families are built from what is theirs
+//! (`members`). Nothing here knows what a setting does, nor any member by name.
 
 mod address;
 mod check;
 mod compile;
 mod config;
-mod fields;
 mod interpolate;
 mod load;
 mod matching;
-mod policies;
+mod members;
 mod target;
 mod yaml;
 
 pub use address::Backend;
 pub use compile::{Workshop, compile};
 pub use config::{
-    Admin, Balance, Config, Connections, Host, Listen, ListenLimits, Retry, RetryCause, Route, Service,
-    State, Timeouts, Workers,
+    Admin, Config, Connections, Host, Listen, ListenLimits, Retry, RetryCause, Route, Service, State,
+    Timeouts, Workers,
 };
-pub use fields::{HeaderName, HeaderValue};
 pub use load::{from_text, load};
 pub use matching::{HostPattern, Match, MethodName, PathPattern};
-pub use policies::{FieldEdits, HeadersSettings, Policies};
+pub use members::{Families, Member};
 pub use target::{Respond, Split, Target};
 
-/// The JSON Schema of the configuration file.
-pub fn schema() -> String {
-    tidegate_core::settings::schema::schema(&config::declaration())
+/// The JSON Schema of a configuration file that may name these members.
+pub fn schema(families: &Families<'_>) -> String {
+    tidegate_core::settings::schema::schema(&config::declaration(families))
 }
 
 /// The reference text of every key, in Markdown.
-pub fn reference() -> String {
-    tidegate_core::settings::reference::reference(&config::declaration())
+pub fn reference(families: &Families<'_>) -> String {
+    tidegate_core::settings::reference::reference(&config::declaration(families))
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use crate::config::Config;
 use crate::interpolate::{self, Variables, said};
+use crate::members::Families;
 use crate::{check, yaml};
 use std::fs::{self, File};
 use std::io::Read;
@@ -13,12 +14,12 @@ use tidegate_core::problem::{Place, Problem, Problems, Source};
 /// 10,000 routes take about 3 MiB. Bounds what a wrong path makes us read.
 const FILE_BYTES_MAX: u64 = 10 << 20;
 
-/// Reads and checks a file. Relative paths inside start at its folder. Does blocking I/O: never on a worker.
-pub fn load(path: &Path) -> Result<Config, Problems> {
+/// Reads and checks a file, and builds the members of families it names. Relative paths inside start at its folder. Does blocking I/O: never on a worker.
+pub fn load(path: &Path, families: &Families<'_>) -> Result<Config, Problems> {
     let name = path.display().to_string();
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     match read(path) {
-        Ok(text) => from_text(&name, &text, folder),
+        Ok(text) => from_text(&name, &text, folder, families),
         Err(fault) => {
             let problem = Problem::at(&Place::whole(&Source::new(name, folder, "")), fault.0);
             Err(match fault.1 {
@@ -29,17 +30,14 @@ pub fn load(path: &Path) -> Result<Config, Problems> {
     }
 }
 
-/// Reads and checks a text that messages call `file_name`; relative paths inside start at `folder`.
-pub fn from_text(file_name: &str, text: &str, folder: &Path) -> Result<Config, Problems> {
-    from_source(file_name, text, folder, &|name| std::env::var(name).ok())
-}
-
-fn from_source(
+/// The same with a text that messages call `file_name`; relative paths inside start at `folder`.
+pub fn from_text(
     file_name: &str,
     text: &str,
     folder: &Path,
-    variables: &Variables<'_>,
+    families: &Families<'_>,
 ) -> Result<Config, Problems> {
+    let variables = |name: &str| std::env::var(name).ok();
     // Absolute, so that paths still hold should the process change its folder.
     let folder = std::path::absolute(folder).unwrap_or_else(|_| PathBuf::from(folder));
     let source = Source::new(file_name, &folder, text.strip_prefix('\u{feff}').unwrap_or(text));
@@ -48,10 +46,10 @@ fn from_source(
         problems.push(Problem::at(&Place::whole(&source), too_large()));
     }
     let root = match problems.is_empty() {
-        true => tree(&source, variables, &mut problems),
+        true => tree(&source, &variables, &mut problems),
         false => None,
     };
-    match root.and_then(|root| check::config(&root, &folder, &mut problems)) {
+    match root.and_then(|root| check::config(&root, &folder, families, &mut problems)) {
         Some(config) => problems.unless_any(config),
         None => Err(problems.sorted()),
     }

@@ -1,10 +1,11 @@
 //! Where a route leads: a service, several by weight, or an answer written in the file.
 
-use crate::fields::{HeaderName, HeaderValue};
+use tidegate_core::header::{HeaderName, HeaderValue};
 use tidegate_core::node::{Node, Value};
 use tidegate_core::problem::{Problem, Problems};
 use tidegate_core::settings;
 use tidegate_core::settings::{Placed, Setting, Shape, Table, expected};
+use tidegate_core::template::Template;
 use tidegate_core::units::{Count, Label};
 
 /// Where a route leads.
@@ -23,10 +24,10 @@ settings! {
     pub struct Respond {
         /// The status code.
         pub status: Count<200, 599> = Count::new(200),
-        /// Header fields of the answer.
+        /// Header fields of the answer. `{host}`, `{path}`, `{client_ip}` and `{request_id}` are filled in.
         pub headers: Table<HeaderName, HeaderValue> = Table::default(),
-        /// The body.
-        pub body: String = String::new(),
+        /// The body. The same are filled in as the client sent them: nothing is escaped for HTML or JSON. Braces around anything but a word stand for themselves.
+        pub body: Template = Template::default(),
     }
     short status;
 }

@@ -1,7 +1,10 @@
 //! What cannot be seen from outside: places of nodes, `${…}` with variables of a test's own, and that the
 //! schema allows what the reader allows.
 
-use crate::{interpolate, yaml};
+#[path = "../tests/members/mod.rs"]
+mod members;
+
+use crate::{Families, interpolate, yaml};
 use std::path::Path;
 use std::sync::Arc;
 use tidegate_core::node::{Kind, Node, Value};
@@ -99,10 +102,13 @@ fn a_short_file_cannot_ask_for_a_long_one_many_times() {
 
 #[test]
 fn the_schema_allows_what_the_reader_allows() {
-    let (_, schema) = tree(&crate::schema());
+    let families = Families { policies: members::POLICIES, balancers: members::BALANCERS };
+    let (_, schema) = tree(&crate::schema(&families));
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let accepted = ["seven-lines", "split", "respond", "limits"]
-        .map(|name| (format!("../../docs/examples/{name}.yaml"), true));
+    let accepted = ["seven-lines", "respond", "limits"]
+        .map(|name| (format!("../../docs/examples/{name}.yaml"), true))
+        .into_iter()
+        .chain([(String::from("tests/families.yaml"), true)]);
     let refused = [
         "the-golden-error",
         "unknown-keys",
@@ -110,9 +116,10 @@ fn the_schema_allows_what_the_reader_allows() {
         "wrong-kinds",
         "wrong-kinds-inside",
         "wrong-version",
+        "families",
     ]
     .map(|name| (format!("tests/golden/{name}.yaml"), false));
-    for (name, is_allowed) in accepted.into_iter().chain(refused) {
+    for (name, is_allowed) in accepted.chain(refused) {
         let text = std::fs::read_to_string(manifest.join(&name)).unwrap();
         let (_, file) = tree(&text);
         assert_eq!(allows(&schema, &schema, &file), is_allowed, "{name}");

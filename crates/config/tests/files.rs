@@ -1,11 +1,14 @@
 //! Loading real files: the examples, the shapes that benchmarks use, and everything that is not a file.
 
+mod members;
+
 use std::fs;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use tidegate_config::{Balance, Host, RetryCause, Target, Workers, from_text, load};
+use tidegate_config::{Config, Families, Host, RetryCause, Route, Target, Workers};
+use tidegate_core::problem::Problems;
 use tidegate_core::settings::{Toggle, Word};
 use tidegate_core::units::Bind;
 
@@ -18,6 +21,16 @@ routes:
   - match: /api/**
     to: api
 ";
+
+const FAMILIES: Families<'static> = Families { policies: members::POLICIES, balancers: members::BALANCERS };
+
+fn load(path: &Path) -> Result<Config, Problems> {
+    tidegate_config::load(path, &FAMILIES)
+}
+
+fn from_text(name: &str, text: &str, folder: &Path) -> Result<Config, Problems> {
+    tidegate_config::from_text(name, text, folder, &FAMILIES)
+}
 
 /// A folder that is gone when the test ends.
 struct Folder(PathBuf);
@@ -43,22 +56,6 @@ impl Drop for Folder {
 }
 
 #[test]
-fn every_example_is_valid() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/examples");
-    let mut names = Vec::new();
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if let Err(problems) = load(&path) {
-            panic!("{problems}");
-        }
-        names.push(path.file_name().unwrap().to_str().unwrap().to_owned());
-    }
-    for name in ["seven-lines.yaml", "split.yaml", "respond.yaml", "limits.yaml"] {
-        assert!(names.iter().any(|found| found == name), "{name} is missing");
-    }
-}
-
-#[test]
 fn what_is_not_written_has_the_documented_default() {
     let config = from_text("tidegate.yaml", SEVEN_LINES, Path::new("/srv/gate")).unwrap();
     let seconds = Duration::from_secs;
@@ -77,13 +74,13 @@ fn what_is_not_written_has_the_documented_default() {
     assert_eq!(service.retry.attempts.get(), 1);
     assert_eq!(service.retry.on, [RetryCause::Connect, RetryCause::Reset]);
     assert_eq!((service.connections.max.get(), service.connections.idle.get()), (1024, 256));
-    assert_eq!((service.balance, &service.host), (Balance::Ewma, &Host::Client));
+    assert_eq!((service.balance.name(), &service.host), ("first", &Host::Client), "the first of the family");
     let backends: Vec<(String, u32)> =
         service.backends.iter().map(|backend| (backend.address.to_string(), backend.weight)).collect();
     assert_eq!(backends, [("10.0.0.1:8080".to_owned(), 1), ("10.0.0.2:8080".to_owned(), 1)]);
     let [route] = &config.routes[..] else { panic!("{} routes", config.routes.len()) };
     assert_eq!((&*route.name, route.timeout, route.body_bytes_max), ("/api/**", None, 10 << 20));
-    assert_eq!(route.policies.headers, None);
+    assert_eq!(route.policies, []);
     assert!(matches!(&route.to, Target::Service(name) if name.as_str() == "api"));
 }
 
@@ -94,7 +91,7 @@ fn short_forms_mean_the_same_as_long_ones() {
     let short = read(
         "version: 1\nlisten: { a: \"[::1]:80\", b: unix:run/b.sock }\nadmin: 127.0.0.1:1\nstate: s\n\
          services: { x: localhost:1, y: { backends: \"http://10.0.0.1\", retry: 0, connections: 5 } }\n\
-         routes: [{ match: /, to: { respond: 204 } }, { match: { path: /x, methods: GET }, to: x, headers: { request: { remove: a } } }]\n",
+         routes: [{ match: /, to: { respond: 204 } }, { match: { path: /x, methods: GET }, to: x }]\n",
     );
     let long = read(
         "version: 1\nlisten: { a: { bind: \"[::1]:80\" }, b: { bind: \"unix:/srv/run/b.sock\" } }\n\
@@ -102,11 +99,91 @@ fn short_forms_mean_the_same_as_long_ones() {
          services:\n  x: { backends: [{ address: \"127.0.0.1:1\", weight: 1 }] }\n\
          \x20 y: { backends: [{ url: \"http://10.0.0.1:80/\" }], retry: { attempts: 0 }, connections: { max: 5 } }\n\
          routes:\n  - { match: { path: / }, to: { respond: { status: 204 } } }\n\
-         \x20 - { match: { path: /x, methods: [GET] }, to: x, headers: { request: { remove: [A] } } }\n",
+         \x20 - { match: { path: /x, methods: [GET] }, to: x }\n",
     );
     assert_eq!(short, long);
     let other = read("version: 1\nlisten: { a: \"[::1]:81\" }\n");
     assert_ne!(short, other, "configurations that differ are not equal");
+}
+
+fn route(policies: &str) -> Route {
+    let text = format!(
+        "version: 1\nlisten: {{ a: \"127.0.0.1:0\" }}\nroutes: [{{ match: /, to: {{ respond: 200 }}, {policies} }}]\n"
+    );
+    let config =
+        from_text("tidegate.yaml", &text, Path::new(".")).unwrap_or_else(|p| panic!("{policies}: {p}"));
+    config.routes.into_iter().next().unwrap()
+}
+
+#[test]
+fn policies_stand_in_the_order_of_their_phases_and_those_that_are_off_do_not() {
+    let names = |policies: &str| -> Vec<&str> {
+        route(policies).policies.iter().map(|member| member.name()).collect()
+    };
+    assert_eq!(names("stamp: a, gate: true"), ["gate", "stamp"]);
+    assert_eq!(names("gate: true, stamp: a"), ["gate", "stamp"]);
+    assert_eq!(names("gate: false, stamp: a"), ["stamp"]);
+}
+
+#[test]
+fn members_are_equal_when_the_same_was_written() {
+    let cases = [
+        ("stamp: a", "stamp: a", true),
+        ("stamp: a, gate: true", "gate: true, stamp: a", true),
+        ("stamp: { with: a }", "stamp: {  with: a }", true),
+        ("stamp: a", "stamp: b", false),
+        ("stamp: a", "stamp: { with: a, on: response }", false),
+        ("stamp: a", "gate: true", false),
+        ("stamp: a", "stamp: a, gate: true", false),
+    ];
+    for (one, other, is_equal) in cases {
+        assert_eq!(route(one) == route(other), is_equal, "{one} and {other}");
+    }
+}
+
+#[test]
+fn a_balancer_is_named_alone_or_with_its_settings() {
+    let balance = |written: &str| {
+        let text = SEVEN_LINES.replace("backends:", &format!("{written} backends:"));
+        let config = from_text("tidegate.yaml", &text, Path::new(".")).unwrap_or_else(|p| panic!("{p}"));
+        config.services.iter().next().unwrap().value.balance.clone()
+    };
+    let of = |written: &str| format!("{:?} {:?}", balance(written), balance(written).built());
+    assert_eq!(of(""), "first At(0)");
+    assert_eq!(of("balance: first,"), "first At(0)");
+    assert_eq!(of("balance: \"last\","), format!("last At({})", usize::MAX));
+    assert_eq!(of("balance: { nth: { index: 1 } },"), "nth At(1)");
+    assert!(balance("") == balance("balance: first,") && balance("") != balance("balance: last,"));
+    assert_ne!(balance("balance: { nth: { index: 1 } },"), balance("balance: { nth: { index: 2 } },"));
+}
+
+#[test]
+fn what_a_member_takes_is_in_the_schema_and_the_reference() {
+    let schema = tidegate_config::schema(&FAMILIES);
+    let reference = tidegate_config::reference(&FAMILIES);
+    for (text, part) in [
+        (&schema, "\"description\": \"Puts a word on messages.\""),
+        (&schema, "\"$ref\": \"#/$defs/StampSettings\""),
+        (&schema, "\"description\": \"How an instance is chosen for a request. Default: `first`.\""),
+        (&schema, "\"const\": \"last\""),
+        (&schema, "\"$ref\": \"#/$defs/NthSettings\""),
+        (&reference, "| `stamp` | keys, below |  | Puts a word on messages. |"),
+        (&reference, "| `gate` | `true` or `false` |  | Lets nobody pass. |"),
+        (&reference, "## `routes[].stamp`\n\nA word, and what it is put on."),
+        (&reference, "| `balance` | `first`, `last`, `nth` or keys, below | `first` |"),
+        (&reference, "`balance`:\n- `first`: The first of all.\n- `last`: The last of all."),
+        (&reference, "## `services.NAME.balance.nth`\n\nWhich one."),
+    ] {
+        assert!(text.contains(part), "{part}\nis not in\n{text}");
+    }
+}
+
+#[test]
+fn without_balancers_a_service_cannot_be_made() {
+    let none = Families { policies: &[], balancers: &[] };
+    let problems = tidegate_config::from_text("f.yaml", SEVEN_LINES, Path::new("."), &none).unwrap_err();
+    let told: Vec<_> = problems.iter().map(|problem| (problem.line(), problem.reason.as_str())).collect();
+    assert_eq!(told, [(Some(4), "the key `balance` is missing")]);
 }
 
 #[test]
@@ -150,20 +227,20 @@ fn json_with_tabs_and_escapes_is_read() {
     let config =
         from_text("tidegate.json", text, Path::new(".")).unwrap_or_else(|problems| panic!("{problems}"));
     let Target::Respond(answer) = &config.routes[0].to else { panic!("an answer was written") };
-    assert_eq!(answer.body, "café 😀\n");
+    assert_eq!(answer.body.constant(), Some("café 😀\n".as_bytes()));
     assert_eq!(config.listen.iter().next().unwrap().value.limits.connections, Toggle::Off);
 }
 
 #[test]
 fn relative_paths_start_at_the_folder_of_the_file() {
     let folder = Folder::new("relative");
-    folder.write("word", "round-robin\r\n");
+    folder.write("word", "last\r\n");
     let text =
         SEVEN_LINES.replace("backends:", "balance: \"${file:word}\", backends:") + "state: deep/state\n";
     let path = folder.write("tidegate.yaml", text);
     let config = load(&path).unwrap_or_else(|problems| panic!("{problems}"));
     assert_eq!(config.state.dir, folder.0.join("deep/state"));
-    assert_eq!(config.services.iter().next().unwrap().value.balance, Balance::RoundRobin);
+    assert_eq!(config.services.iter().next().unwrap().value.balance.name(), "last");
 }
 
 #[test]

@@ -1,13 +1,17 @@
 //! Every `golden/NAME.yaml` is refused with exactly the text of `golden/NAME.txt`.
 //! `TIDEGATE_BLESS=1` writes the texts anew; read the difference before committing it.
 
+mod members;
+
 use std::fs;
 use std::path::Path;
+use tidegate_config::{Families, from_text};
 
 #[test]
 fn wrong_files_are_refused_with_exactly_these_words() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
     let is_blessing = std::env::var_os("TIDEGATE_BLESS").is_some();
+    let families = Families { policies: members::POLICIES, balancers: members::BALANCERS };
     let mut wrong = Vec::new();
     let mut count = 0;
     for entry in fs::read_dir(&folder).unwrap() {
@@ -17,7 +21,7 @@ fn wrong_files_are_refused_with_exactly_these_words() {
         }
         count += 1;
         let text = fs::read_to_string(&path).unwrap();
-        let said = match tidegate_config::from_text("tidegate.yaml", &text, &folder) {
+        let said = match from_text("tidegate.yaml", &text, &folder, &families) {
             Ok(_) => String::from("accepted"),
             Err(problems) => problems.to_string(),
         } + "\n";

@@ -1,7 +1,10 @@
 //! The trait of the balancer family: which backend takes the next request. Members live in `upstreams`.
 
 use crate::clock::Nanos;
+use crate::node::Node;
+use crate::problem::Problems;
 use crate::service::Roster;
+use crate::settings::Shape;
 use std::time::Duration;
 
 /// Backends a request has been tried on already, by index; those past 63 share the last bit, so that in a
@@ -54,4 +57,29 @@ pub trait Balancer: Send + Sync + std::fmt::Debug {
 
     /// Learns from a try on backend `index`. Does nothing for balancers that do not learn.
     fn observe(&self, roster: &Roster, index: usize, now: Nanos, sample: Sample);
+}
+
+/// A member of the family: what `config` needs to read, describe and build it without knowing it.
+#[derive(Clone, Copy, Debug)]
+pub struct Kind {
+    /// What is written after `balance:`.
+    pub name: &'static str,
+    /// How it chooses, for the reference and the schema.
+    pub doc: &'static str,
+    /// How it is built.
+    pub build: Build,
+}
+
+/// How a balancer is built, once for each service of a configuration.
+#[derive(Clone, Copy, Debug)]
+pub enum Build {
+    /// There is nothing to set: its name alone is written.
+    Plain(fn() -> Box<dyn Balancer>),
+    /// With settings, as in `balance: { NAME: … }`; its name alone stands for a map without keys.
+    With {
+        /// What may be written there.
+        shape: fn() -> Shape,
+        /// Builds it, after telling everything that is wrong with the settings; what it returns then is not used.
+        build: fn(&Node, &mut Problems) -> Box<dyn Balancer>,
+    },
 }

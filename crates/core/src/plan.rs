@@ -1,10 +1,12 @@
 //! What a configuration compiles to: one plan per route, and the snapshot that holds them. Immutable and
 //! shared; a request sees one snapshot from its first step to its last.
 
+use crate::header::HeaderField;
 use crate::meters::RouteMeters;
 use crate::policy::Policy;
 use crate::router::Router;
 use crate::service::Service;
+use crate::template::Template;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,10 +15,10 @@ use std::time::Duration;
 pub struct Respond {
     /// The status code.
     pub status: u16,
-    /// Field lines.
-    pub fields: Vec<(String, String)>,
+    /// The fields, in order.
+    pub fields: Box<[HeaderField]>,
     /// The body.
-    pub body: Vec<u8>,
+    pub body: Template,
 }
 
 /// A way to a service, with the counters of the route that takes it.
@@ -72,7 +74,7 @@ pub struct RoutePlan {
     /// Where it leads.
     pub target: Target,
     /// Its policies in the order requests meet them.
-    pub policies: Box<[Box<dyn Policy>]>,
+    pub policies: Box<[Arc<dyn Policy>]>,
     /// From the request's head to the response's head, all tries included.
     pub timeout: Option<Duration>,
     /// Most bytes of request body.

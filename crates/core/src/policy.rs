@@ -1,11 +1,12 @@
 //! The trait of the policy family: what may look at, change or answer a request on its way in, and an
 //! answer on its way out. Members live in `policies`; the flow runs them in the order of their phases.
 
-use crate::exchange::Client;
-use crate::head::{Fields, RequestHead, ResponseHead};
+use crate::head::{RequestHead, ResponseHead};
 use crate::node::Node;
 use crate::outcome::Outcome;
 use crate::problem::Problems;
+use crate::settings::Shape;
+use crate::template::Origin;
 use std::future::Future;
 use std::pin::Pin;
 
@@ -51,18 +52,18 @@ pub struct Needs {
 pub struct RequestView<'a> {
     /// The head; edits reach the backend.
     pub head: &'a mut RequestHead,
-    /// Who is connected.
-    pub client: &'a Client,
-    /// The request's id as it will be logged and sent on.
-    pub request_id: &'a str,
+    /// Who asked, and the id as it will be logged and sent on.
+    pub origin: Origin<'a>,
 }
 
 /// What a policy sees of an answer.
 pub struct ResponseView<'a> {
     /// The head; edits reach the client.
     pub head: &'a mut ResponseHead,
-    /// The request it answers.
+    /// The request it answers, as it was sent on.
     pub request: &'a RequestHead,
+    /// Who asked, and the request's id.
+    pub origin: Origin<'a>,
 }
 
 /// An answer the gateway gives by itself.
@@ -105,51 +106,16 @@ pub trait Policy: Send + Sync {
     fn response(&self, view: ResponseView<'_>);
 }
 
-/// A member of the policy family, as the configuration knows it.
+/// A member of the family: what `config` needs to read, describe and build it without knowing it.
+#[derive(Clone, Copy, Debug)]
 pub struct Kind {
     /// The route key its settings stand under.
     pub name: &'static str,
-    /// One sentence for the reference.
+    /// What it does, for the reference and the schema.
     pub doc: &'static str,
-    /// The JSON Schema of its settings.
-    pub schema: fn() -> String,
-    /// Builds it from what the user wrote; `None` after it reported problems.
+    /// What may be written under the key.
+    pub shape: fn() -> Shape,
+    /// Builds it from what was written, after telling everything that is wrong with it. `None` when that asks for
+    /// nothing, or has been told to be wrong. Runs once when a configuration is read, not on a worker.
     pub build: fn(&Node, &mut Problems) -> Option<Box<dyn Policy>>,
-}
-
-/// Fills in the values that settings may mention in braces: `{host}`, `{path}`, `{client_ip}`, `{request_id}`.
-/// Unknown names were refused when the settings were read.
-pub fn expand(template: &str, view: &RequestView<'_>, out: &mut Vec<u8>) {
-    let mut rest = template;
-    while let Some((before, after)) = rest.split_once('{') {
-        out.extend_from_slice(before.as_bytes());
-        let Some((name, tail)) = after.split_once('}') else {
-            out.push(b'{');
-            rest = after;
-            continue;
-        };
-        match name {
-            "host" => out.extend_from_slice(view.head.host_bytes()),
-            "path" => out.extend_from_slice(view.head.path_bytes()),
-            "request_id" => out.extend_from_slice(view.request_id.as_bytes()),
-            "client_ip" => {
-                if let Some(address) = view.client.address {
-                    out.extend_from_slice(address.ip().to_string().as_bytes());
-                }
-            }
-            _ => debug_assert!(false, "a template is checked when it is read"),
-        }
-        rest = tail;
-    }
-    out.extend_from_slice(rest.as_bytes());
-}
-
-/// The names `expand` knows.
-pub const TEMPLATE_NAMES: [&str; 4] = ["client_ip", "host", "path", "request_id"];
-
-/// Edits a list of fields: first removes, then sets. Shared by every policy that edits.
-pub fn remove_all(fields: &mut Fields, names: &[String]) {
-    for name in names {
-        fields.remove_named(name.as_bytes());
-    }
 }

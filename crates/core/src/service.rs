@@ -152,7 +152,7 @@ pub struct Service {
     /// Its backends.
     pub roster: Arc<Roster>,
     /// How one is chosen.
-    pub balancer: Box<dyn Balancer>,
+    pub balancer: Arc<dyn Balancer>,
     /// Time bounds.
     pub timeouts: Timeouts,
     /// Retries.

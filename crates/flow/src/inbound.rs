@@ -6,6 +6,7 @@ use tidegate_core::head::{Length, RequestHead};
 use tidegate_core::outcome::Outcome;
 use tidegate_core::plan::RoutePlan;
 use tidegate_core::policy::{RequestView, Verdict};
+use tidegate_core::template::Origin;
 
 use crate::rescue::Failure;
 
@@ -14,13 +15,13 @@ pub(crate) async fn inbound<E: Exchange>(
     plan: &RoutePlan,
     request: &mut RequestHead,
     client: &E,
-    request_id: &str,
+    origin: Origin<'_>,
 ) -> Result<(), Failure> {
     if matches!(client.length(), Length::Exact(bytes) if bytes > plan.body_bytes_max) {
         return Err(Failure::new(413, Outcome::TooLarge));
     }
     for policy in &plan.policies {
-        let mut verdict = policy.request(RequestView { head: request, client: client.client(), request_id });
+        let mut verdict = policy.request(RequestView { head: request, origin });
         loop {
             match verdict {
                 Verdict::Continue => break,

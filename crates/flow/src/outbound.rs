@@ -1,22 +1,24 @@
-//! Step 8: the policies of the route look at the answer, in reverse order, whoever gave it; and the request's id
-//! is put on.
+//! Step 8: the request's id is put on the answer, and the policies of the route look at it, in reverse order,
+//! whoever gave it.
 
 use tidegate_core::head::{RequestHead, ResponseHead};
 use tidegate_core::name::Name;
 use tidegate_core::plan::RoutePlan;
 use tidegate_core::policy::ResponseView;
+use tidegate_core::template::Origin;
 
 /// Shapes an answer.
 pub(crate) fn outbound(
     plan: &RoutePlan,
     request: &RequestHead,
     response: &mut ResponseHead,
-    request_id: &str,
+    origin: Origin<'_>,
 ) {
+    // First, so that what the operator says about the field counts.
+    identify(response, origin.request_id);
     for policy in plan.policies.iter().rev() {
-        policy.response(ResponseView { head: response, request });
+        policy.response(ResponseView { head: response, request, origin });
     }
-    identify(response, request_id);
 }
 
 /// Puts the request's id on an answer.

@@ -8,6 +8,7 @@ use tidegate_core::meters::bump;
 use tidegate_core::outcome::Outcome;
 use tidegate_core::plan::{Leg, RoutePlan, Snapshot};
 use tidegate_core::service::Backend;
+use tidegate_core::template::Origin;
 
 use crate::worker::Worker;
 
@@ -75,6 +76,11 @@ impl Record<'_> {
     /// The id.
     pub(crate) fn request_id(&self) -> &str {
         self.id.text()
+    }
+
+    /// What policies and templates see of the request beside its head.
+    pub(crate) fn origin<'a, E: Exchange>(&'a self, client: &'a E) -> Origin<'a> {
+        Origin { client: client.client(), request_id: self.request_id() }
     }
 
     /// When the head had come.

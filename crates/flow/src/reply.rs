@@ -3,10 +3,13 @@
 
 use std::future::poll_fn;
 use std::task::{Context, Poll};
+use tidegate_core::date;
 use tidegate_core::exchange::{AnswerBody, Exchange, Fault, Fill, Source};
 use tidegate_core::head::{Fields, Length, NO_FIELDS, RequestHead, ResponseHead};
-use tidegate_core::name::Method;
+use tidegate_core::name::{Method, Name};
 use tidegate_core::plan::Respond;
+use tidegate_core::template::{Origin, Template};
+use tidegate_wire::scratch;
 
 use crate::pump::Pump;
 use crate::record::Record;
@@ -14,12 +17,44 @@ use crate::rescue::Failure;
 use crate::worker::Worker;
 
 /// Fills the head of an answer from the configuration.
-pub(crate) fn respond(respond: &Respond, response: &mut ResponseHead) {
+pub(crate) fn respond(
+    answer: &Respond,
+    request: &RequestHead,
+    response: &mut ResponseHead,
+    origin: Origin<'_>,
+) {
     response.clear();
-    response.status = respond.status;
-    for (name, value) in &respond.fields {
-        response.fields.push(name, value.as_bytes());
+    response.status = answer.status;
+    for field in &answer.fields {
+        field.add_to(&mut response.fields, request, origin);
     }
+    // Nobody behind us has put a date on it (RFC 9110 §6.6.1).
+    if response.fields.get(Name::Date).is_none() {
+        response.fields.add(Name::Date, date::now().as_bytes());
+    }
+}
+
+/// Sends an answer whose body stands in the configuration.
+pub(crate) async fn deliver_text<E: Exchange>(
+    worker: &Worker,
+    request: &RequestHead,
+    client: &mut E,
+    response: &ResponseHead,
+    text: &Template,
+    record: &mut Record<'_>,
+) -> Result<(), Failure> {
+    let mut filled = Vec::new();
+    let body = match text.constant() {
+        Some(body) => body,
+        None => {
+            filled = scratch::text();
+            text.write(request, record.origin(client), &mut filled);
+            &filled
+        }
+    };
+    let result = deliver(worker, request, client, response, body, record).await;
+    scratch::give_back(&mut filled);
+    result
 }
 
 /// Whether answers with this status have no body and no length (RFC 9110 §8.6).

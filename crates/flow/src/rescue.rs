@@ -88,7 +88,7 @@ pub(crate) async fn rescue<E: Exchange>(
     let mut body = scratch::text();
     fill(&failure, record.request_id(), response, &mut body);
     match plan {
-        Some(plan) => outbound::outbound(plan, request, response, record.request_id()),
+        Some(plan) => outbound::outbound(plan, request, response, record.origin(client)),
         None => outbound::identify(response, record.request_id()),
     }
     if let Err(gone) = reply::deliver(worker, request, client, response, &body, record).await {

@@ -36,19 +36,19 @@ async fn steps<'s, E: Exchange>(
 ) -> Result<(), Failure> {
     let plan = *chosen.insert(route::route(snapshot, request)?);
     forward::request(worker, request, client, record.request_id());
-    inbound::inbound(plan, request, client, record.request_id()).await?;
+    inbound::inbound(plan, request, client, record.origin(client)).await?;
     let leg = match &plan.target {
         Target::Service(leg) => leg,
         Target::Split(split) => split.pick(worker.random()),
-        Target::Respond(respond) => {
-            reply::respond(respond, response);
-            outbound::outbound(plan, request, response, record.request_id());
-            return reply::deliver(worker, request, client, response, &respond.body, record).await;
+        Target::Respond(answer) => {
+            reply::respond(answer, request, response, record.origin(client));
+            outbound::outbound(plan, request, response, record.origin(client));
+            return reply::deliver_text(worker, request, client, response, &answer.body, record).await;
         }
     };
     record.leg = Some(leg);
     let mut reached = call::call(worker, plan, leg, request, client, response, record).await?;
-    outbound::outbound(plan, request, response, record.request_id());
+    outbound::outbound(plan, request, response, record.origin(client));
     deliver::deliver(worker, leg, request, client, response, &mut reached, record).await?;
     reached.give_back(worker, leg);
     Ok(())

@@ -1,1 +1,9 @@
-//! Placeholder while the room is being built.
+//! The policy family: a folder per member, and this list. Members see requests and answers through
+//! `core::policy::Policy` and open no sockets; the flow runs those that a route names, in the order of their phases.
+
+mod headers;
+
+use tidegate_core::policy::Kind;
+
+/// Every member.
+pub const ALL: &[Kind] = &[headers::KIND];

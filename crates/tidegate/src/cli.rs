@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use tidegate_core::problem::Problems;
 
+use crate::families;
 use crate::gateway::{Gateway, StartError};
 
 /// Misuse, or a configuration that cannot be used.
@@ -56,7 +57,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Run { config } => serve(&config),
         Command::Validate { file, config } => validate(&config.unwrap_or(file)),
         Command::Schema => {
-            println!("{}", tidegate_config::schema());
+            println!("{}", tidegate_config::schema(&families::ALL));
             ExitCode::SUCCESS
         }
         Command::Version => {
@@ -67,7 +68,7 @@ pub(crate) fn run() -> ExitCode {
 }
 
 fn serve(path: &Path) -> ExitCode {
-    let config = match tidegate_config::load(path) {
+    let config = match tidegate_config::load(path, &families::ALL) {
         Ok(config) => config,
         Err(problems) => return unusable(&problems),
     };
@@ -82,7 +83,7 @@ fn serve(path: &Path) -> ExitCode {
 }
 
 fn validate(path: &Path) -> ExitCode {
-    match tidegate_config::load(path) {
+    match tidegate_config::load(path, &families::ALL) {
         Ok(config) => {
             let (services, routes) = (config.services.len(), config.routes.len());
             println!("{}: fine: {services} services, {routes} routes", path.display());

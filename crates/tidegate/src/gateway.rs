@@ -20,8 +20,8 @@ use tidegate_wire::listen::{self, ConnectionCounts, Listeners, Listening, PerAdd
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
+use crate::revive;
 use crate::worker::{self, Order, Start, WorkerListener};
-use crate::{families, revive};
 
 /// How long requests in flight may take to finish once the gateway is told to stop.
 const DRAIN_TIME: Duration = Duration::from_secs(30);
@@ -151,9 +151,7 @@ impl Gateway {
 
 fn compile(config: &Config, meters: &Meters) -> Result<Snapshot, StartError> {
     let cells = CellBook::default();
-    let workshop =
-        Workshop { balancer: &families::balancer, policies: &families::policies, cells: &cells, meters };
-    tidegate_config::compile(config, 1, &workshop).map_err(StartError::Problems)
+    tidegate_config::compile(config, 1, &Workshop { cells: &cells, meters }).map_err(StartError::Problems)
 }
 
 fn worker_count(workers: Workers) -> usize {

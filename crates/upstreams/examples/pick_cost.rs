@@ -5,10 +5,10 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
-use tidegate_core::balance::{Pick, Sample, Tried};
+use tidegate_core::balance::{Build, Kind, Pick, Sample, Tried};
 use tidegate_core::clock::Nanos;
 use tidegate_core::service::{Address, Backend, Roster};
-use tidegate_upstreams::balancers::{ALL, Kind};
+use tidegate_upstreams::balancers::ALL;
 
 /// Picks of one round: it takes less than a slice of the scheduler, so that other work hits whole rounds.
 const PICKS: u64 = 20_000;
@@ -36,7 +36,8 @@ fn roster(count: usize, weight_of: fn(usize) -> u32) -> Roster {
 }
 
 fn pick_ns(kind: &Kind, roster: &Roster) -> f64 {
-    let balancer = (kind.build)();
+    let Build::Plain(build) = kind.build else { panic!("{} needs settings", kind.name) };
+    let balancer = build();
     for (index, backend) in roster.backends.iter().enumerate() {
         balancer.observe(
             roster,

@@ -12,23 +12,7 @@ mod simulation;
 #[cfg(test)]
 mod tests;
 
-use tidegate_core::balance::Balancer;
-
-/// A member of the family.
-#[derive(Clone, Copy, Debug)]
-pub struct Kind {
-    /// What users write after `balance:`.
-    pub name: &'static str,
-    /// One sentence for the reference.
-    pub doc: &'static str,
-    /// Builds it for one service.
-    pub build: fn() -> Box<dyn Balancer>,
-}
+use tidegate_core::balance::Kind;
 
 /// Every member; the first is the default.
 pub const ALL: &[Kind] = &[ewma::KIND, least_request::KIND, round_robin::KIND];
-
-/// The member of that name.
-pub fn find(name: &str) -> Option<&'static Kind> {
-    ALL.iter().find(|kind| kind.name == name)
-}

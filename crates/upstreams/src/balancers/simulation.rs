@@ -7,7 +7,7 @@ use std::collections::{BinaryHeap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
-use tidegate_core::balance::{Balancer, Pick, Sample, Tried};
+use tidegate_core::balance::{Balancer, Build, Kind, Pick, Sample, Tried};
 use tidegate_core::clock::Nanos;
 use tidegate_core::service::{Address, Backend, Roster};
 
@@ -25,6 +25,19 @@ pub(super) fn roster(weights: &[u32]) -> Roster {
         Backend { label: address.to_string().into(), address, weight, cell: Arc::default() }
     };
     Roster { backends: weights.iter().enumerate().map(backend).collect() }
+}
+
+/// The member of that name.
+pub(super) fn member(name: &str) -> &'static Kind {
+    super::ALL.iter().find(|kind| kind.name == name).expect("a member")
+}
+
+/// A member as a service without settings for it gets it.
+pub(super) fn built(kind: &Kind) -> Box<dyn Balancer> {
+    match kind.build {
+        Build::Plain(build) => build(),
+        Build::With { .. } => panic!("{} needs settings", kind.name),
+    }
 }
 
 /// A pick at that moment of a request that was nowhere yet.

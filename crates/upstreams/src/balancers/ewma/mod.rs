@@ -2,11 +2,10 @@
 //! answers. A backend that hangs, crawls or fails fast is left alone after one such answer, and asked again
 //! as that answer grows old. Pure: the clock is given, what is learnt is in the backends' cells.
 
-use super::Kind;
 use super::two_choices::TwoChoices;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
-use tidegate_core::balance::{Balancer, Pick, Sample};
+use tidegate_core::balance::{Balancer, Build, Kind, Pick, Sample};
 use tidegate_core::clock::Nanos;
 use tidegate_core::service::{BackendCell, Roster};
 
@@ -18,7 +17,7 @@ pub(super) const KIND: Kind = Kind {
     name: "ewma",
     doc: "Of two backends drawn at random, the one expected to answer first: by latency, requests in flight \
           and weight, where a failure counts as a slow answer.",
-    build: || Box::new(Ewma::default()),
+    build: Build::Plain(|| Box::new(Ewma::default())),
 };
 
 /// After so long a time an answer says nothing any more. What it says fades with the square of the time that

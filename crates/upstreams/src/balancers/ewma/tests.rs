@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::balancers::draw::Dice;
-use crate::balancers::simulation::{BEGIN, Seen, Service, World, ms, pick, roster, steady};
+use crate::balancers::simulation::{BEGIN, Seen, Service, World, built, ms, pick, roster, steady};
 
 fn at_s(second: u64) -> Nanos {
     Nanos(second * 1_000_000_000)
@@ -93,7 +93,7 @@ fn noise_decides_nothing_and_a_clear_difference_everything() {
 /// A service of equal weights, at so many requests/s for a minute.
 fn run(services: Vec<Service>, requests_per_s: f64) -> Seen {
     World {
-        balancer: (KIND.build)(),
+        balancer: built(&KIND),
         roster: roster(&vec![1; services.len()]),
         services,
         slots: usize::MAX,

@@ -1,9 +1,8 @@
 //! The less loaded of two, by requests in flight per weight. Learns nothing: what is in flight, the flow
 //! counts.
 
-use super::Kind;
 use super::two_choices::TwoChoices;
-use tidegate_core::balance::{Balancer, Pick, Sample};
+use tidegate_core::balance::{Balancer, Build, Kind, Pick, Sample};
 use tidegate_core::clock::Nanos;
 use tidegate_core::service::Roster;
 
@@ -14,7 +13,7 @@ mod tests;
 pub(super) const KIND: Kind = Kind {
     name: "least-request",
     doc: "Of two backends drawn at random, the one with fewer requests in flight for its weight.",
-    build: || Box::new(LeastRequest::default()),
+    build: Build::Plain(|| Box::new(LeastRequest::default())),
 };
 
 /// See the file.

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::balancers::draw::Dice;
-use crate::balancers::simulation::{World, ms, pick, roster, steady};
+use crate::balancers::simulation::{World, built, member, ms, pick, roster, steady};
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
@@ -38,12 +38,11 @@ fn the_lighter_of_two_gets_it() {
 }
 
 fn unequal(balancer: &str) -> Duration {
-    let kind = crate::balancers::find(balancer).expect("a member");
     // Eight backends three times as fast as the other two, ten requests at a time each, at 80 % of what
     // they can do together.
     let means = [50, 50, 50, 50, 50, 50, 50, 50, 150, 150];
     World {
-        balancer: (kind.build)(),
+        balancer: built(member(balancer)),
         roster: roster(&[1; 10]),
         services: means.iter().map(|&mean| steady(ms(mean))).collect(),
         slots: 10,

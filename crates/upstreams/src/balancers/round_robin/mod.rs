@@ -2,10 +2,9 @@
 //! are exact for the whole process; a backend that is passed over gives its turn to the next one dealt,
 //! not to its neighbour.
 
-use super::Kind;
 use super::draw::{Dice, WeightMax, is_usable};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use tidegate_core::balance::{Balancer, Pick, Sample};
+use tidegate_core::balance::{Balancer, Build, Kind, Pick, Sample};
 use tidegate_core::clock::Nanos;
 use tidegate_core::service::Roster;
 
@@ -16,7 +15,7 @@ mod tests;
 pub(super) const KIND: Kind = Kind {
     name: "round-robin",
     doc: "Every backend in turn, as often as its weight says.",
-    build: || Box::new(RoundRobin::default()),
+    build: Build::Plain(|| Box::new(RoundRobin::default())),
 };
 
 /// Turns one pick may pass over before it is drawn by weight instead: the order is lost for that pick, the

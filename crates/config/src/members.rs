@@ -1,0 +1,222 @@
+//! Members of families as a file names and sets them. Which there are is handed in by the program; nothing here
+//! knows one by name. They are built while the file is read, so that what is wrong with their settings is told with
+//! all the rest, at its place.
+
+use std::fmt::{self, Debug, Formatter};
+use std::sync::Arc;
+use tidegate_core::balance::{self, Balancer, Build, Pick, Sample};
+use tidegate_core::clock::Nanos;
+use tidegate_core::node::{Entry, Node, Value};
+use tidegate_core::policy::{self, Policy};
+use tidegate_core::problem::{Place, Problem, Problems, quote};
+use tidegate_core::service::Roster;
+use tidegate_core::settings::{Absent, Declaration, Fault, FieldShape, Rest, Shape, expected};
+
+/// The members of every family that a configuration may name.
+#[derive(Clone, Copy, Debug)]
+pub struct Families<'a> {
+    /// What a route may ask for, each by a key of its own.
+    pub policies: &'a [policy::Kind],
+    /// What a service may be balanced by; the first unless it says.
+    pub balancers: &'a [balance::Kind],
+}
+
+/// A member as it was written, and what was built of that. Equal to another of the same name and settings.
+pub struct Member<T: ?Sized> {
+    name: &'static str,
+    written: Node,
+    built: Arc<T>,
+}
+
+impl<T: ?Sized> Member<T> {
+    /// The member's name.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// What was built.
+    pub fn built(&self) -> &Arc<T> {
+        &self.built
+    }
+}
+
+impl<T: ?Sized> Clone for Member<T> {
+    fn clone(&self) -> Member<T> {
+        Member { name: self.name, written: self.written.clone(), built: self.built.clone() }
+    }
+}
+
+impl<T: ?Sized> PartialEq for Member<T> {
+    fn eq(&self, other: &Member<T>) -> bool {
+        self.name == other.name && self.written == other.written
+    }
+}
+
+impl<T: ?Sized> Debug for Member<T> {
+    /// The name alone: settings may hold credentials.
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+/// The keys of a route that belong to policies.
+pub(crate) fn policy_keys(families: &Families<'_>) -> Vec<FieldShape> {
+    let key = |kind: &policy::Kind| FieldShape {
+        key: kind.name,
+        doc: kind.doc,
+        shape: (kind.shape)(),
+        absent: Absent::Nothing,
+    };
+    families.policies.iter().map(key).collect()
+}
+
+/// Builds the policies that a route's own keys leave over: in the order of their phases, and within one in that of
+/// the file.
+pub(crate) fn policies(
+    rest: &Rest,
+    families: &Families<'_>,
+    problems: &mut Problems,
+) -> Vec<Member<dyn Policy>> {
+    let mut members: Vec<Member<dyn Policy>> = Vec::new();
+    for entry in &rest.entries {
+        let Some(kind) = families.policies.iter().find(|kind| kind.name == &*entry.key) else {
+            let known: Vec<&str> = families.policies.iter().map(|kind| kind.name).collect();
+            rest.refuse(entry, &known, problems);
+            continue;
+        };
+        if let Some(built) = (kind.build)(&entry.value, problems) {
+            members.push(Member { name: kind.name, written: entry.value.clone(), built: built.into() });
+        }
+    }
+    members.sort_by_key(|member| member.built.phase());
+    members
+}
+
+/// The key of a service that names its balancer.
+const BALANCE: &str = "balance";
+const BALANCER: &str = "the name of a balancer";
+
+/// The key of a service that belongs to balancers.
+pub(crate) fn balancer_key(families: &Families<'_>) -> FieldShape {
+    let words = families.balancers.iter().map(|kind| (kind.name, kind.doc)).collect();
+    let settings = |kind: &balance::Kind| match kind.build {
+        Build::Plain(_) => None,
+        Build::With { shape, .. } => {
+            Some(FieldShape { key: kind.name, doc: kind.doc, shape: shape(), absent: Absent::Nothing })
+        }
+    };
+    let fields: Vec<FieldShape> = families.balancers.iter().filter_map(settings).collect();
+    let shape = match fields.is_empty() {
+        true => Shape::Choice(words),
+        false => Shape::Either(vec![
+            Shape::Choice(words),
+            Shape::Struct(Declaration {
+                name: "BalancerSettings",
+                doc: "A balancer and its settings: one of these keys.",
+                short: None,
+                fields,
+                has_rest: false,
+            }),
+        ]),
+    };
+    FieldShape {
+        key: BALANCE,
+        doc: "How an instance is chosen for a request.",
+        shape,
+        absent: match families.balancers.first() {
+            Some(kind) => Absent::Value(kind.name.to_owned()),
+            None => Absent::Refused,
+        },
+    }
+}
+
+/// Builds the balancer of the service called at `place`, from the key that its own keys leave over.
+pub(crate) fn balancer(
+    rest: &Rest,
+    place: &Place,
+    families: &Families<'_>,
+    problems: &mut Problems,
+) -> Member<dyn Balancer> {
+    for entry in rest.entries.iter().filter(|entry| &*entry.key != BALANCE) {
+        rest.refuse(entry, &[BALANCE], problems);
+    }
+    let built = match rest.entries.iter().find(|entry| &*entry.key == BALANCE) {
+        Some(entry) => chosen(&entry.value, families, problems),
+        None => match families.balancers.first() {
+            Some(kind) => Some(build(kind, without_settings(place), problems)),
+            None => {
+                problems.push(Problem::at(place, "the key `balance` is missing"));
+                None
+            }
+        },
+    };
+    built.unwrap_or_else(|| Member {
+        name: "none",
+        written: without_settings(place),
+        built: Arc::new(Nobody),
+    })
+}
+
+/// The balancer that a name alone, or a name with settings, stands for. `None` after telling why there is none.
+fn chosen(node: &Node, families: &Families<'_>, problems: &mut Problems) -> Option<Member<dyn Balancer>> {
+    let names: Vec<&str> = families.balancers.iter().map(|kind| kind.name).collect();
+    let find = |name: &str| families.balancers.iter().find(|kind| kind.name == name);
+    match &node.value {
+        Value::Scalar(scalar) => match find(&scalar.text) {
+            Some(kind) => return Some(build(kind, without_settings(&node.place), problems)),
+            None => problems.push_with(|| Fault::choice(&scalar.text, &names).problem(node)),
+        },
+        Value::Map(entries) => match &entries[..] {
+            [entry] => match find(&entry.key) {
+                Some(kind) => return build_set(kind, entry, problems),
+                None => problems.push_with(|| {
+                    let fault = Fault::choice(&entry.key, &names);
+                    let problem =
+                        Problem::at(&entry.place, format!("{} {}", quote(&entry.key), fault.reason));
+                    Problem { hint: fault.hint.map(String::from), ..problem }
+                }),
+            },
+            _ => {
+                let problem = Problem::at(&node.place, "one balancer belongs here");
+                problems.push(problem.hint("write its name, or a map of its name and its settings"));
+            }
+        },
+        Value::Refused => {}
+        Value::Null | Value::List(_) => problems.push(expected(BALANCER, node)),
+    }
+    None
+}
+
+fn build_set(kind: &balance::Kind, entry: &Entry, problems: &mut Problems) -> Option<Member<dyn Balancer>> {
+    if let Build::Plain(_) = kind.build {
+        let problem = Problem::at(&entry.place, format!("`{}` has nothing to set", kind.name));
+        problems.push(problem.hint(format!("write `{BALANCE}: {}`", kind.name)));
+        return None;
+    }
+    Some(build(kind, entry.value.clone(), problems))
+}
+
+fn build(kind: &balance::Kind, written: Node, problems: &mut Problems) -> Member<dyn Balancer> {
+    let built = match kind.build {
+        Build::Plain(build) => build(),
+        Build::With { build, .. } => build(&written, problems),
+    };
+    Member { name: kind.name, written, built: built.into() }
+}
+
+/// What a name alone stands for.
+fn without_settings(place: &Place) -> Node {
+    Node { place: place.clone(), value: Value::Map(Vec::new()) }
+}
+
+/// Stands in for a balancer that could not be read, for the checks that follow. Serves nobody.
+#[derive(Debug)]
+struct Nobody;
+
+impl Balancer for Nobody {
+    fn pick(&self, _: &Roster, _: Pick) -> Option<usize> {
+        None
+    }
+
+    fn observe(&self, _: &Roster, _: usize, _: Nanos, _: Sample) {}
+}
