@@ -8,6 +8,7 @@ use tidegate_core::problem::Problems;
 
 use crate::families;
 use crate::gateway::{Gateway, StartError};
+use crate::up;
 
 /// Misuse, or a configuration that cannot be used.
 const UNUSABLE: u8 = 2;
@@ -24,7 +25,14 @@ const EXAMPLES: &str = "\
 Examples:
   tidegate run                        serve what tidegate.yaml says
   tidegate run -c gateway.yaml        serve what another file says
-  tidegate validate                   check the file and say everything that is wrong with it";
+  tidegate validate                   check the file and say everything that is wrong with it
+  tidegate up 3000 3001               serve what listens on these ports, without a file";
+
+const UP_EXAMPLES: &str = "\
+Examples:
+  tidegate up 3000                                    in front of port 3000 of this machine
+  tidegate up 127.0.0.1:3000 10.0.0.2:3000            over two backends
+  tidegate up unix:/run/app.sock --listen :9000       of a socket, on port 9000 of this machine";
 
 #[derive(Subcommand)]
 enum Command {
@@ -45,6 +53,16 @@ enum Command {
         #[arg(short, long, value_name = "FILE", conflicts_with = "file")]
         config: Option<PathBuf>,
     },
+    /// Serve backends without a file, and print what the file would be.
+    #[command(after_help = UP_EXAMPLES)]
+    Up {
+        /// Where requests go: a port of this machine, `ADDRESS:PORT`, `http://ADDRESS:PORT` or `unix:PATH`.
+        #[arg(value_name = "BACKEND", required = true)]
+        backends: Vec<String>,
+        /// Where clients connect: a port of this machine, `ADDRESS:PORT` or `unix:PATH`.
+        #[arg(short, long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+        listen: String,
+    },
     /// Print the JSON Schema of the configuration, for editors.
     Schema,
     /// Print the version.
@@ -56,6 +74,10 @@ pub(crate) fn run() -> ExitCode {
     match Cli::parse().command {
         Command::Run { config } => serve(&config),
         Command::Validate { file, config } => validate(&config.unwrap_or(file)),
+        Command::Up { backends, listen } => match up::run(&backends, &listen) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(problems) => unusable(&problems),
+        },
         Command::Schema => {
             println!("{}", tidegate_config::schema(&families::ALL));
             ExitCode::SUCCESS

@@ -116,6 +116,11 @@ impl Gateway {
         &self.greeting
     }
 
+    /// What it serves now, with what was learnt about its backends.
+    pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
+        self.shared.snapshot()
+    }
+
     /// Serves until SIGTERM or SIGINT, then drains.
     pub(crate) fn serve_until_told(self) {
         self.control.block_on(async {

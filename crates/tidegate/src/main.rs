@@ -3,7 +3,9 @@
 mod cli;
 mod families;
 mod gateway;
+mod local;
 mod revive;
+mod up;
 mod worker;
 
 /// Heads, buffers and tasks are many small allocations of like size on one thread: what mimalloc is best at.
