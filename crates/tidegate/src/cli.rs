@@ -4,11 +4,13 @@
 use clap::{Parser, Subcommand};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 use tidegate_core::problem::Problems;
+use tidegate_core::settings::{Fault, Word};
 
 use crate::families;
 use crate::gateway::{Gateway, StartError};
-use crate::up;
+use crate::{demo, up};
 
 /// Misuse, or a configuration that cannot be used.
 const UNUSABLE: u8 = 2;
@@ -26,13 +28,23 @@ Examples:
   tidegate run                        serve what tidegate.yaml says
   tidegate run -c gateway.yaml        serve what another file says
   tidegate validate                   check the file and say everything that is wrong with it
-  tidegate up 3000 3001               serve what listens on these ports, without a file";
+  tidegate up 3000 3001               serve what listens on these ports, without a file
+  tidegate demo                       see it at work, with services and traffic of its own";
 
 const UP_EXAMPLES: &str = "\
 Examples:
   tidegate up 3000                                    in front of port 3000 of this machine
   tidegate up 127.0.0.1:3000 10.0.0.2:3000            over two backends
   tidegate up unix:/run/app.sock --listen :9000       of a socket, on port 9000 of this machine";
+
+const DEMO_EXAMPLES: &str = "\
+Examples:
+  tidegate demo                       until q or Ctrl-C
+  tidegate demo --for 30s             the whole story in half a minute, then what came of it
+  tidegate demo --for 30s --plain     the same as lines";
+
+/// In a shorter one there is no time to be killed, started, and found again.
+const DEMO_LEAST: Duration = Duration::from_secs(4);
 
 #[derive(Subcommand)]
 enum Command {
@@ -63,6 +75,29 @@ enum Command {
         #[arg(short, long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
         listen: String,
     },
+    /// Show a gateway at work: services, traffic, an instance that dies and comes back.
+    ///
+    /// Starts everything itself on ports of this machine and removes it at the end. Exits with 1 if a request
+    /// failed.
+    #[command(after_help = DEMO_EXAMPLES)]
+    Demo {
+        /// How long, such as `30s` or `2m`; at least `4s`. Without it, until stopped.
+        #[arg(long = "for", value_name = "TIME", value_parser = demo_length)]
+        length: Option<Duration>,
+        /// Print a line a second instead of a picture, as is done without a terminal.
+        #[arg(long)]
+        plain: bool,
+    },
+    /// Run an instance of a demo service; `demo` starts these.
+    #[command(hide = true)]
+    DemoService {
+        /// Which service.
+        #[arg(long)]
+        name: String,
+        /// Where it listens.
+        #[arg(long)]
+        port: u16,
+    },
     /// Print the JSON Schema of the configuration, for editors.
     Schema,
     /// Print the version.
@@ -78,6 +113,11 @@ pub(crate) fn run() -> ExitCode {
             Ok(()) => ExitCode::SUCCESS,
             Err(problems) => unusable(&problems),
         },
+        Command::Demo { length, plain } => match demo::run(&demo::Options { length, is_plain: plain }) {
+            Ok(code) => code,
+            Err(problems) => unusable(&problems),
+        },
+        Command::DemoService { name, port } => demo::serve(&name, port),
         Command::Schema => {
             println!("{}", tidegate_config::schema(&families::ALL));
             ExitCode::SUCCESS
@@ -112,6 +152,17 @@ fn validate(path: &Path) -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(problems) => unusable(&problems),
+    }
+}
+
+fn demo_length(text: &str) -> Result<Duration, String> {
+    let said = |fault: Fault| match fault.hint {
+        Some(hint) => format!("{}; {hint}", fault.reason),
+        None => fault.reason.into_owned(),
+    };
+    match <Duration as Word>::parse(text).map_err(said)? {
+        length if length < DEMO_LEAST => Err(format!("is too short; the least is `{}`", DEMO_LEAST.show())),
+        length => Ok(length),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The program: command line and assembly. The only crate that names every member of every family.
 
 mod cli;
+mod demo;
 mod families;
 mod gateway;
 mod local;
