@@ -158,7 +158,9 @@ fn requests_that_fail_are_counted_and_told() {
 
 #[test]
 fn services_do_not_outlive_a_demo_that_is_killed() {
-    let mut demo = demo(&[]);
+    // Killed, it cannot remove its folder; this one goes with the test.
+    let temporary = tempfile::tempdir().unwrap();
+    let mut demo = Process::start(Command::new(BIN).arg("demo").env("TMPDIR", temporary.path()));
     let services = await_services(demo.id());
     await_line(&demo, " req/s ");
     demo.kill();
