@@ -24,7 +24,7 @@ pub(crate) struct Reached<'s, 'w> {
     /// The place there.
     pub reservation: Reservation<'s>,
     /// The connection.
-    pub upstream: Upstream,
+    pub upstream: Box<Upstream>,
     /// What its head says of the body.
     pub parsed: ParsedResponse,
     /// The request's body, as far as it has been sent.
@@ -33,11 +33,10 @@ pub(crate) struct Reached<'s, 'w> {
 
 impl Reached<'_, '_> {
     /// After the answer: keeps the connection if it is fit for another request.
-    pub(crate) fn give_back(self, worker: &Worker, leg: &Leg) {
-        let cell = &self.reservation.backend().cell;
-        if let Some((socket, sent)) = self.upstream.into_idle() {
+    pub(crate) fn give_back(mut self, worker: &Worker, leg: &Leg) {
+        if self.upstream.rest() {
             let most = leg.service.connections_idle_max.div_ceil(worker.workers);
-            worker.pool.put(cell.id, socket, sent, clock::coarse(), most);
+            worker.pool.put(self.reservation.backend().cell.id, self.upstream, clock::coarse(), most);
         }
     }
 }
@@ -169,7 +168,7 @@ async fn attempt<'w, E: Exchange>(
     client: &mut E,
     response: &mut ResponseHead,
     upload: Pump<'w>,
-) -> Result<(Upstream, ParsedResponse, Pump<'w>), TryError> {
+) -> Result<(Box<Upstream>, ParsedResponse, Pump<'w>), TryError> {
     let mut upstream = send::connect(worker, service, reservation, reuse, deadline, request, client).await?;
     send::begin(service, reservation, &mut upstream, request, client);
     receive::receive(worker, service, deadline, request, client, response, upstream, upload).await

@@ -65,7 +65,7 @@ struct Delivery<'a, 'r, 'w, E> {
 
 impl<E: Exchange> Delivery<'_, '_, '_, E> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
-        match self.download.poll(cx, &mut self.reached.upstream, self.client) {
+        match self.download.poll(cx, &mut *self.reached.upstream, self.client) {
             Poll::Ready(Ok(())) => return Poll::Ready(Ok(())),
             Poll::Ready(Err(Stopped::Source(_))) => {
                 return Poll::Ready(Err(Failure::new(502, Outcome::BackendReset)));
@@ -76,7 +76,7 @@ impl<E: Exchange> Delivery<'_, '_, '_, E> {
         if self.reached.upload.is_done {
             return Poll::Pending;
         }
-        match self.reached.upload.poll(cx, self.client, &mut self.reached.upstream) {
+        match self.reached.upload.poll(cx, self.client, &mut *self.reached.upstream) {
             // A backend that answers and takes no more of the request is within its rights.
             Poll::Pending | Poll::Ready(Ok(()) | Err(Stopped::Sink(_))) => Poll::Pending,
             Poll::Ready(Err(stopped)) => Poll::Ready(Err(client_failure(stopped))),

@@ -28,7 +28,7 @@ struct Waiting<'a, 'w, E> {
     service: &'a Service,
     request: &'a RequestHead,
     client: &'a mut E,
-    upstream: Upstream,
+    upstream: Box<Upstream>,
     upload: Pump<'w>,
     /// The client's body is held back until 100 comes, or this moment.
     hold_until: Option<Nanos>,
@@ -51,9 +51,9 @@ pub(crate) async fn receive<'w, E: Exchange>(
     request: &RequestHead,
     client: &mut E,
     response: &mut ResponseHead,
-    upstream: Upstream,
+    upstream: Box<Upstream>,
     upload: Pump<'w>,
-) -> Result<(Upstream, ParsedResponse, Pump<'w>), TryError> {
+) -> Result<(Box<Upstream>, ParsedResponse, Pump<'w>), TryError> {
     let now = clock::coarse();
     let hold_until = client.expects_continue().then(|| now.after(CONTINUE_TIME));
     let timer = worker.timer();
@@ -125,7 +125,7 @@ impl<E: Exchange> Waiting<'_, '_, E> {
             }
             return Poll::Pending;
         }
-        match self.upload.poll(cx, self.client, &mut self.upstream) {
+        match self.upload.poll(cx, self.client, &mut *self.upstream) {
             Poll::Pending => Poll::Pending,
             Poll::Ready(Ok(())) => Poll::Ready(Ok(())),
             Poll::Ready(Err(Stopped::Sink(_))) => {

@@ -34,11 +34,10 @@ pub(crate) async fn connect<E: Exchange>(
     deadline: Nanos,
     request: &RequestHead,
     client: &mut E,
-) -> Result<Upstream, TryError> {
+) -> Result<Box<Upstream>, TryError> {
     let backend = reservation.backend();
     if reuse == Reuse::Allowed {
-        while let Some((socket, sent)) = worker.pool.take(backend.cell.id) {
-            let upstream = Upstream::new(socket, Some(sent));
+        while let Some(upstream) = worker.pool.take(backend.cell.id) {
             // What must not be sent twice is not sent on a connection the backend has closed already.
             if request.method.is_idempotent() || upstream.is_open() {
                 return Ok(upstream);
@@ -71,7 +70,7 @@ pub(crate) async fn connect<E: Exchange>(
         }
     };
     backend.cell.connected(now);
-    Ok(Upstream::new(socket, None))
+    Ok(Box::new(Upstream::new(socket)))
 }
 
 /// Puts the request's head on the connection; it leaves with the body, or with the first flush.

@@ -22,7 +22,7 @@ pub(crate) async fn tunnel<'w, E: Exchange>(
     record: &mut Record<'_>,
 ) -> Result<(), Failure> {
     reached.upstream.begin_tunnel();
-    let upstream = &mut reached.upstream;
+    let upstream = &mut *reached.upstream;
     let mut up = Pump::new(&worker.pipes, u64::MAX);
     let mut down = Pump::new(&worker.pipes, u64::MAX);
     let timer = worker.timer();

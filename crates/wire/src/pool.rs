@@ -1,7 +1,7 @@
 //! Idle connections to backends, one pool per worker: a stack per backend, the warmest on top. No lock, no
 //! probe: the runtime hears when an idle connection ends, and taking one asks the runtime.
 
-use crate::socket::Socket;
+use crate::http1::client::Upstream;
 use std::cell::RefCell;
 use std::time::Duration;
 use tidegate_core::clock::Nanos;
@@ -12,9 +12,8 @@ pub const IDLE_TIME_MAX: Duration = Duration::from_secs(50);
 
 /// A waiting connection.
 struct Idle {
-    socket: Socket,
-    /// Bytes written on it so far.
-    sent: u64,
+    /// Boxed once when it was opened: it moves between pool and requests as a pointer.
+    upstream: Box<Upstream>,
     since: Nanos,
 }
 
@@ -26,34 +25,34 @@ pub struct Pool {
 }
 
 impl Pool {
-    /// A connection to this backend that is still open, and how much was written on it.
-    pub fn take(&self, backend: usize) -> Option<(Socket, u64)> {
+    /// A connection to this backend that is still open.
+    pub fn take(&self, backend: usize) -> Option<Box<Upstream>> {
         let mut backends = self.backends.borrow_mut();
         let stack = backends.get_mut(backend)?;
         while let Some(mut idle) = stack.pop() {
-            if idle.socket.is_idle_and_open() {
-                return Some((idle.socket, idle.sent));
+            if idle.upstream.is_resting() {
+                return Some(idle.upstream);
             }
         }
         None
     }
 
-    /// Keeps a connection for later, unless `most` are waiting for this backend already.
-    pub fn put(&self, backend: usize, socket: Socket, sent: u64, now: Nanos, most: usize) {
+    /// Keeps a rested connection for later, unless `most` are waiting for this backend already.
+    pub fn put(&self, backend: usize, upstream: Box<Upstream>, now: Nanos, most: usize) {
         let mut backends = self.backends.borrow_mut();
         if backends.len() <= backend {
             backends.resize_with(backend + 1, Vec::new);
         }
         let stack = &mut backends[backend];
         if stack.len() < most {
-            stack.push(Idle { socket, sent, since: now });
+            stack.push(Idle { upstream, since: now });
         }
     }
 
     /// Drops what has waited too long or was closed by the backend. Called about once a second.
     pub fn sweep(&self, now: Nanos) {
         for stack in self.backends.borrow_mut().iter_mut() {
-            stack.retain_mut(|idle| now.since(idle.since) < IDLE_TIME_MAX && idle.socket.is_idle_and_open());
+            stack.retain_mut(|idle| now.since(idle.since) < IDLE_TIME_MAX && idle.upstream.is_resting());
         }
     }
 

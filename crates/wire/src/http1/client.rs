@@ -1,5 +1,5 @@
 //! One HTTP/1.1 connection to a backend while a request is on it. Driven inline by the task that owns the
-//! request: no second task, no channel. Idle connections wait in `pool` as bare sockets.
+//! request: no second task, no channel. Between requests it waits in `pool`, without buffers.
 
 use super::encode::{self, RequestFraming};
 use super::inbound::Inbound;
@@ -30,16 +30,16 @@ pub struct Upstream {
 }
 
 impl Upstream {
-    /// Takes a connected socket; `sent` is what was written on it before, `None` for a new connection.
-    pub fn new(socket: Socket, sent: Option<u64>) -> Upstream {
+    /// Takes a socket that was just connected.
+    pub fn new(socket: Socket) -> Upstream {
         Upstream {
             socket,
             inbound: Inbound::new(),
             outbound: Outbound::new(),
             parser: ResponseParser::default(),
-            sent_before: sent.unwrap_or(0),
-            sent: sent.unwrap_or(0),
-            is_reused: sent.is_some(),
+            sent_before: 0,
+            sent: 0,
+            is_reused: false,
             is_keep_alive: false,
             is_tunnel: false,
         }
@@ -124,15 +124,23 @@ impl Upstream {
         self.socket.shutdown_write();
     }
 
-    /// Gives the socket back for another request, with the count of bytes written on it; `None` when it is not
-    /// certain that both sides agree the exchange is over.
-    pub fn into_idle(self) -> Option<(Socket, u64)> {
+    /// After an exchange: makes the connection ready to wait for another; `false` when it is not certain that both
+    /// sides agree the exchange is over.
+    pub fn rest(&mut self) -> bool {
         let is_fit = self.is_keep_alive
             && !self.is_tunnel
             && self.inbound.is_at_end()
             && self.inbound.buffer.is_empty()
             && self.outbound.is_complete();
-        is_fit.then_some((self.socket, self.sent))
+        self.inbound.buffer.release();
+        self.is_reused = true;
+        self.sent_before = self.sent;
+        is_fit
+    }
+
+    /// Whether a waiting connection is still open and silent; without a system call in the ordinary case.
+    pub fn is_resting(&mut self) -> bool {
+        self.socket.is_idle_and_open()
     }
 }
 

@@ -88,8 +88,25 @@ impl Outbound {
         from: &mut S,
         sent_total: &mut u64,
     ) -> Poll<Result<(), Fault>> {
+        // Sources give several pieces only of chunked bodies; the ordinary answer is one, and takes the short way.
+        match self.framing {
+            Framing::Chunked => {
+                self.poll_pieces::<S, PIECES_MAX, { PIECES_MAX + 2 }>(socket, cx, from, sent_total)
+            }
+            _ => self.poll_pieces::<S, 1, 3>(socket, cx, from, sent_total),
+        }
+    }
+
+    /// Up to `N` pieces in a write of up to `M` slices: what is pending goes before them, a chunk's end after.
+    fn poll_pieces<S: Source, const N: usize, const M: usize>(
+        &mut self,
+        socket: &mut Socket,
+        cx: &mut Context<'_>,
+        from: &mut S,
+        sent_total: &mut u64,
+    ) -> Poll<Result<(), Fault>> {
         loop {
-            let mut pieces: [&[u8]; PIECES_MAX] = [&[]; PIECES_MAX];
+            let mut pieces: [&[u8]; N] = [&[]; N];
             let count = from.pieces(&mut pieces);
             let ready: usize = pieces[..count].iter().map(|piece| piece.len()).sum();
             let data = self.admit(ready)?;
@@ -108,7 +125,7 @@ impl Outbound {
                 return Poll::Ready(Ok(()));
             }
             let tail = self.tail(data, ready, from);
-            let mut slices = Slices::default();
+            let mut slices = Slices::<M>::default();
             slices.add(&self.pending[self.at..]);
             let mut left = data;
             for piece in &pieces[..count] {
@@ -239,18 +256,18 @@ impl Drop for Outbound {
 }
 
 /// The slices of one gathered write; empty ones are left out.
-struct Slices<'a> {
-    list: [IoSlice<'a>; PIECES_MAX + 2],
+struct Slices<'a, const M: usize> {
+    list: [IoSlice<'a>; M],
     count: usize,
 }
 
-impl Default for Slices<'_> {
+impl<const M: usize> Default for Slices<'_, M> {
     fn default() -> Self {
-        Slices { list: [IoSlice::new(&[]); PIECES_MAX + 2], count: 0 }
+        Slices { list: [IoSlice::new(&[]); M], count: 0 }
     }
 }
 
-impl<'a> Slices<'a> {
+impl<'a, const M: usize> Slices<'a, M> {
     fn add(&mut self, bytes: &'a [u8]) {
         if !bytes.is_empty() {
             self.list[self.count] = IoSlice::new(bytes);
