@@ -5,9 +5,9 @@
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: ## build, then run the gateway with three backends of its own for half a minute
+demo: ## build, then watch a gateway, three services and a load at work for half a minute
 	cargo build --release --locked -p tidegate
-	target/release/tidegate demo
+	target/release/tidegate demo --for 30s
 
 test: ## every test; installs what they start (nginx, HAProxy, httpbin, ...) if it is missing
 	scripts/test

@@ -93,9 +93,9 @@ impl Record<'_> {
         self.tries += 1;
     }
 
-    /// The backend's head has come.
+    /// The backend's head has come: by the clock of this turn of the loop, which was read when the kernel said so.
     pub(crate) fn first_byte(&mut self) -> Nanos {
-        clock::exact()
+        clock::coarse()
     }
 
     /// The answer's head is on its way to the client.

@@ -87,27 +87,35 @@ impl Socket {
             }));
             match (read, short) {
                 (_, Some(n)) => return Poll::Ready(Ok(n)),
-                (Err(error), None) if error.kind() == io::ErrorKind::WouldBlock => {}
-                (Err(error), None) if error.kind() == io::ErrorKind::Interrupted => {}
+                (Err(error), None) if is_no_answer(&error) => {}
                 (other, None) => return Poll::Ready(other),
             }
         }
     }
 
-    /// Writes the slices in one system call; a single slice without the detour over a list.
+    /// Writes the slices in one system call; a single slice without the detour over a list. Asks the kernel first and
+    /// the runtime only when the kernel is full, which it hardly ever is.
     pub fn poll_write(&mut self, cx: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        let this = &*self;
+        match this.write_now(slices) {
+            Err(error) if is_no_answer(&error) => {}
+            other => return Poll::Ready(other),
+        }
         loop {
-            ready!(each!(self, s => s.poll_write_ready(cx)))?;
-            let written = each!(self, s => s.try_io(Interest::WRITABLE, || match slices {
-                [one] => Ok(rustix::net::send(s.as_fd(), one, SendFlags::NOSIGNAL)?),
-                _ => Ok(rustix::io::writev(s.as_fd(), slices)?),
-            }));
+            ready!(each!(this, s => s.poll_write_ready(cx)))?;
+            let written = each!(this, s => s.try_io(Interest::WRITABLE, || this.write_now(slices)));
             match written {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if is_no_answer(&error) => {}
                 other => return Poll::Ready(other),
             }
         }
+    }
+
+    fn write_now(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        Ok(match slices {
+            [one] => rustix::net::send(self.as_fd(), one, SendFlags::NOSIGNAL)?,
+            _ => rustix::io::writev(self.as_fd(), slices)?,
+        })
     }
 
     /// Waits until something can be read (bytes, an end, an error) without reading it.
@@ -204,6 +212,11 @@ impl AsFd for Socket {
     fn as_fd(&self) -> BorrowedFd<'_> {
         each!(self, s => s.as_fd())
     }
+}
+
+/// Neither done nor failed: ask again, once the runtime says so.
+fn is_no_answer(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
 }
 
 /// No delay for small writes. A listening socket hands it down to what it accepts.
