@@ -1,0 +1,132 @@
+//! The request's half of a stream: DATA frames as a body source, the client's window opened again as bytes are taken.
+
+use bytes::{Buf, Bytes};
+use h2::RecvStream;
+use std::collections::VecDeque;
+use std::task::{Context, Poll, ready};
+use tidegate_core::exchange::{Fault, Fill};
+use tidegate_core::head::Fields;
+use tidegate_core::limits::PIECES_MAX;
+
+use super::head;
+
+/// So much of a body is kept for another try: as much as HTTP/1 keeps, and less than a client may send unasked.
+const HELD_BYTES_MAX: usize = 48 << 10;
+
+/// The receiving half.
+pub(super) struct Receiving {
+    stream: RecvStream,
+    /// Bytes that lie ready, frame by frame; never more frames than a sink looks at in one turn, but after `rewind`.
+    ready: VecDeque<Bytes>,
+    /// What was taken, for another try; `None` when it is not wanted or no longer whole.
+    held: Option<Vec<Bytes>>,
+    held_bytes: usize,
+    /// Bytes taken in the present try.
+    pub(super) taken: u64,
+    /// Bytes the client was told it may send again. Not more when the same bytes are taken a second time.
+    released: u64,
+    /// Fields behind the body.
+    pub(super) trailers: Fields,
+    is_over: bool,
+}
+
+impl Receiving {
+    pub(super) fn new(stream: RecvStream) -> Receiving {
+        Receiving {
+            is_over: stream.is_end_stream(),
+            stream,
+            ready: VecDeque::new(),
+            held: Some(Vec::new()),
+            held_bytes: 0,
+            taken: 0,
+            released: 0,
+            trailers: Fields::default(),
+        }
+    }
+
+    /// Whether nothing has come of the body.
+    pub(super) fn is_untouched(&self) -> bool {
+        self.taken == 0 && self.ready.is_empty() && !self.is_over
+    }
+
+    /// See `Source::poll_fill`.
+    pub(super) fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<Fill, Fault>> {
+        while self.ready.len() < PIECES_MAX && !self.is_over {
+            match self.stream.poll_data(cx) {
+                Poll::Ready(Some(Ok(bytes))) if bytes.is_empty() => {}
+                Poll::Ready(Some(Ok(bytes))) => self.ready.push_back(bytes),
+                Poll::Ready(Some(Err(_))) => return Poll::Ready(Err(Fault::Gone)),
+                Poll::Ready(None) => match ready!(self.stream.poll_trailers(cx)) {
+                    Ok(trailers) => {
+                        self.is_over = true;
+                        if let Some(map) = trailers {
+                            head::trailers(&map, &mut self.trailers).map_err(Fault::Malformed)?;
+                        }
+                    }
+                    Err(_) => return Poll::Ready(Err(Fault::Gone)),
+                },
+                Poll::Pending if self.ready.is_empty() => return Poll::Pending,
+                Poll::Pending => break,
+            }
+        }
+        Poll::Ready(Ok(if self.ready.is_empty() { Fill::End } else { Fill::Data }))
+    }
+
+    /// See `Source::pieces`.
+    pub(super) fn pieces<'a>(&'a self, out: &mut [&'a [u8]]) -> usize {
+        for (piece, bytes) in out.iter_mut().zip(&self.ready) {
+            *piece = bytes;
+        }
+        out.len().min(self.ready.len())
+    }
+
+    /// See `Source::is_last`.
+    pub(super) fn is_last(&self) -> bool {
+        self.is_over && self.ready.len() <= PIECES_MAX
+    }
+
+    /// See `Source::consume`.
+    pub(super) fn consume(&mut self, n: usize) {
+        let mut left = n;
+        while left > 0 {
+            let Some(front) = self.ready.front_mut() else { break };
+            let taken = front.split_to(left.min(front.len()));
+            left -= taken.len();
+            if !front.has_remaining() {
+                self.ready.pop_front();
+            }
+            self.hold(taken);
+        }
+        self.taken += (n - left) as u64;
+        let released = self.taken.saturating_sub(self.released);
+        self.released += released;
+        // Refused only for a stream that has ended meanwhile: then there is no window left to open.
+        let _ = self.stream.flow_control().release_capacity(released as usize);
+    }
+
+    fn hold(&mut self, bytes: Bytes) {
+        self.held_bytes += bytes.len();
+        if self.held_bytes > HELD_BYTES_MAX {
+            self.held = None;
+        }
+        if let Some(held) = &mut self.held {
+            held.push(bytes);
+        }
+    }
+
+    /// See `Exchange::let_go`.
+    pub(super) fn let_go(&mut self) {
+        self.held = None;
+    }
+
+    /// See `Exchange::rewind`.
+    pub(super) fn rewind(&mut self) -> bool {
+        let Some(held) = &mut self.held else { return self.taken == 0 };
+        for bytes in held.drain(..).rev() {
+            self.ready.push_front(bytes);
+        }
+        self.held_bytes = 0;
+        self.taken = 0;
+        true
+    }
+}
