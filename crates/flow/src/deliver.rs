@@ -74,6 +74,9 @@ impl<E: Exchange> Delivery<'_, '_, '_, E> {
             Poll::Ready(Err(_)) => return Poll::Ready(Err(Failure::client_gone())),
             Poll::Pending => {}
         }
+        if self.client.poll_gone(cx).is_ready() {
+            return Poll::Ready(Err(Failure::client_gone()));
+        }
         if self.reached.upload.is_done {
             return Poll::Pending;
         }

@@ -110,8 +110,7 @@ impl<E: Exchange> Waiting<'_, '_, E> {
         if let Poll::Ready(result) = self.poll_head(cx, head) {
             return Poll::Ready(result);
         }
-        // While a body is on its way the pump would notice; watching too would mistake its bytes for a sign.
-        if self.sent_at.is_some() && self.client.poll_gone(cx).is_ready() {
+        if self.client.poll_gone(cx).is_ready() {
             return Poll::Ready(Err(TryError::Final(Failure::client_gone())));
         }
         Poll::Pending

@@ -3,13 +3,14 @@
 
 use std::cell::RefCell;
 
-/// Holds any ordinary head with a small body behind it.
-pub const SMALL_BYTES: usize = 16 << 10;
+/// Holds any ordinary head with a body of 16 KiB behind it, so that such a request is one read. Only the pages that
+/// are touched cost memory.
+pub const SMALL_BYTES: usize = 32 << 10;
 /// For bodies in motion: fewer system calls per byte; two of them and a small one stay below the 256 KiB that a
 /// connection may hold of ours.
 pub const LARGE_BYTES: usize = 64 << 10;
-/// Kept for reuse per worker: 4 MiB of each, enough for 256 active connections without an allocation.
-const SMALL_KEPT: usize = 256;
+/// Kept for reuse per worker: at most 4 MiB of each, enough for 128 active connections without an allocation.
+const SMALL_KEPT: usize = 128;
 const LARGE_KEPT: usize = 64;
 
 #[derive(Default)]
