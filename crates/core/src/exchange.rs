@@ -2,6 +2,7 @@
 //! HTTP/1 implements it in `wire`; a second protocol needs nothing else to pass through the same flow.
 //! Everything is poll-shaped, because both directions of a body move within one task.
 
+use crate::clock::Nanos;
 use crate::head::{Fields, Length, RequestHead, ResponseHead};
 use crate::outcome::Refusal;
 use std::future::Future;
@@ -183,6 +184,10 @@ pub trait Exchange: Source + Sink {
 
     /// Ends our sending side of a tunnel, when the backend has ended its own.
     fn shutdown_write(&mut self);
+
+    /// Ready once `at` has passed; until then this task is woken when it does. One deadline at a time: a later call
+    /// replaces it. The exchange has a timer anyway; a request needs none of its own.
+    fn poll_deadline(&mut self, cx: &mut Context<'_>, at: Nanos) -> Poll<()>;
 
     /// Ready when the client has reset the connection: nobody is left to answer. A client that only closed
     /// its sending side is not gone.

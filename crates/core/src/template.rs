@@ -53,7 +53,7 @@ pub struct Origin<'a> {
     /// Who asked.
     pub client: &'a Client,
     /// The request's id.
-    pub request_id: &'a str,
+    pub request_id: &'a [u8],
 }
 
 impl Template {
@@ -129,7 +129,7 @@ impl Template {
                 Part::Text(text) => out.extend_from_slice(text),
                 Part::Value(Variable::Host) => copy(out, at.host),
                 Part::Value(Variable::Path) => copy(out, at.path),
-                Part::Value(Variable::RequestId) => out.extend_from_slice(origin.request_id.as_bytes()),
+                Part::Value(Variable::RequestId) => out.extend_from_slice(origin.request_id),
                 Part::Value(Variable::ClientIp) => {
                     if let Some(address) = origin.client.address {
                         // An IPv4 client of an IPv6 socket is an IPv4 client. Writing to memory cannot fail.
@@ -269,7 +269,7 @@ mod tests {
 
     /// Both ways of writing must say the same.
     fn filled(template: &Template, mut request: RequestHead, client: &Client) -> String {
-        let origin = Origin { client, request_id: "7f" };
+        let origin = Origin { client, request_id: b"7f" };
         let mut apart = b"before ".to_vec();
         template.write(&request, origin, &mut apart);
         let start = request.fields.text().len();

@@ -171,5 +171,5 @@ async fn attempt<'w, E: Exchange>(
 ) -> Result<(Box<Upstream>, ParsedResponse, Pump<'w>), TryError> {
     let mut upstream = send::connect(worker, service, reservation, reuse, deadline, request, client).await?;
     send::begin(service, reservation, &mut upstream, request, client);
-    receive::receive(worker, service, deadline, request, client, response, upstream, upload).await
+    receive::receive(service, deadline, request, client, response, upstream, upload).await
 }

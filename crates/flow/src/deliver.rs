@@ -38,7 +38,6 @@ pub(crate) async fn deliver<'w, E: Exchange>(
         return tunnel::tunnel(worker, leg, client, reached, record).await;
     }
     let mut delivery = Delivery { download: Pump::new(&worker.pipes, u64::MAX), client, reached };
-    let mut timer = None; // most answers are passed on without waiting
     let mut progress = (0, Nanos(0));
     let idle = leg.service.timeouts.idle;
     let result = poll_fn(|cx| match delivery.poll(cx) {
@@ -48,9 +47,8 @@ pub(crate) async fn deliver<'w, E: Exchange>(
             if progress != (moved, progress.1) || progress.1 == Nanos(0) {
                 progress = (moved, clock::coarse());
             }
-            let timer = timer.get_or_insert_with(|| worker.timer());
-            timer.set(progress.1.after(idle));
-            timer.poll(cx).map(|()| Err(Failure::new(504, Outcome::BackendTimeout)))
+            let due = progress.1.after(idle);
+            delivery.client.poll_deadline(cx, due).map(|()| Err(Failure::new(504, Outcome::BackendTimeout)))
         }
     })
     .await;

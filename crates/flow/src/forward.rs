@@ -10,7 +10,7 @@ use tidegate_core::name::Name;
 use crate::worker::Worker;
 
 /// Rewrites the forwarding fields of a request.
-pub(crate) fn request<E: Exchange>(worker: &Worker, head: &mut RequestHead, client: &E, request_id: &str) {
+pub(crate) fn request<E: Exchange>(worker: &Worker, head: &mut RequestHead, client: &E, request_id: &[u8]) {
     for field in head.fields.list_mut() {
         field.is_removed |= matches!(
             field.name,
@@ -32,7 +32,7 @@ pub(crate) fn request<E: Exchange>(worker: &Worker, head: &mut RequestHead, clie
     if !head.host.is_empty() {
         head.fields.add_copy(Name::XForwardedHost, head.host);
     }
-    head.fields.add(Name::XRequestId, request_id.as_bytes());
+    head.fields.add(Name::XRequestId, request_id);
     text.via(client.protocol().version(), &worker.node);
     head.fields.add(Name::Via, text.bytes());
 }

@@ -22,7 +22,7 @@ pub(crate) fn outbound(
 }
 
 /// Puts the request's id on an answer.
-pub(crate) fn identify(response: &mut ResponseHead, request_id: &str) {
+pub(crate) fn identify(response: &mut ResponseHead, request_id: &[u8]) {
     response.fields.remove(Name::XRequestId);
-    response.fields.add(Name::XRequestId, request_id.as_bytes());
+    response.fields.add(Name::XRequestId, request_id);
 }

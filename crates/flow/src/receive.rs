@@ -17,7 +17,6 @@ use tidegate_wire::scratch::Leased;
 use crate::call::{Cause, TryError, TryFailed};
 use crate::pump::{Pump, Stopped};
 use crate::rescue::Failure;
-use crate::worker::Worker;
 
 /// A client that waits for 100 (Continue) is told to go on after so long without a word from the backend: many
 /// backends never send one (RFC 9110 §10.1.1 asks for a wait that is not indefinite).
@@ -45,7 +44,6 @@ struct Waiting<'a, 'w, E> {
 /// Waits for the head.
 #[allow(clippy::too_many_arguments)] // see `call::attempt`
 pub(crate) async fn receive<'w, E: Exchange>(
-    worker: &Worker,
     service: &Service,
     deadline: Nanos,
     request: &RequestHead,
@@ -56,7 +54,6 @@ pub(crate) async fn receive<'w, E: Exchange>(
 ) -> Result<(Box<Upstream>, ParsedResponse, Pump<'w>), TryError> {
     let now = clock::coarse();
     let hold_until = client.expects_continue().then(|| now.after(CONTINUE_TIME));
-    let timer = worker.timer();
     let mut waiting = Waiting {
         service,
         request,
@@ -74,8 +71,7 @@ pub(crate) async fn receive<'w, E: Exchange>(
         Poll::Ready(result) => Poll::Ready(result),
         Poll::Pending => {
             let (due, cause) = waiting.due();
-            timer.set(due);
-            match timer.poll(cx) {
+            match waiting.client.poll_deadline(cx, due) {
                 Poll::Ready(()) => waiting.poll_due(cx, cause),
                 Poll::Pending => Poll::Pending,
             }

@@ -28,8 +28,8 @@ impl RequestId {
     }
 
     /// As text.
-    pub(crate) fn text(&self) -> &str {
-        std::str::from_utf8(&self.0).unwrap_or_default()
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.0
     }
 }
 
@@ -74,8 +74,8 @@ impl Record<'_> {
     }
 
     /// The id.
-    pub(crate) fn request_id(&self) -> &str {
-        self.id.text()
+    pub(crate) fn request_id(&self) -> &[u8] {
+        &self.id.0
     }
 
     /// What policies and templates see of the request beside its head.

@@ -106,13 +106,13 @@ pub(crate) fn refuse(
     body: &mut Vec<u8>,
 ) {
     let id = record::RequestId::new(worker);
-    fill(&Failure::refused(refusal), id.text(), answer, body);
-    outbound::identify(answer, id.text());
+    fill(&Failure::refused(refusal), id.bytes(), answer, body);
+    outbound::identify(answer, id.bytes());
     worker.snapshot().unrouted.of(worker.number).count(Method::Other, refusal.status);
 }
 
 /// Writes head and body of a failure's answer.
-fn fill(failure: &Failure, request_id: &str, response: &mut ResponseHead, body: &mut Vec<u8>) {
+fn fill(failure: &Failure, request_id: &[u8], response: &mut ResponseHead, body: &mut Vec<u8>) {
     response.clear();
     response.status = failure.status;
     response.fields.add(Name::Date, date::now().as_bytes());
@@ -141,5 +141,7 @@ fn fill(failure: &Failure, request_id: &str, response: &mut ResponseHead, body: 
     if !failure.detail.is_empty() {
         let _ = write!(body, r#""detail":"{}","#, failure.detail);
     }
-    let _ = writeln!(body, r#""request_id":"{request_id}"}}"#);
+    body.extend_from_slice(br#""request_id":""#);
+    body.extend_from_slice(request_id);
+    body.extend_from_slice(b"\"}\n");
 }

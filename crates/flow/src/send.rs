@@ -44,8 +44,7 @@ pub(crate) async fn connect<E: Exchange>(
             }
         }
     }
-    let timer = worker.timer();
-    timer.set(clock::coarse().after(service.timeouts.connect).min(deadline));
+    let due = clock::coarse().after(service.timeouts.connect).min(deadline);
     let mut connecting = Box::pin(Socket::connect(&backend.address));
     let connected = poll_fn(|cx| {
         if client.poll_gone(cx).is_ready() {
@@ -54,7 +53,7 @@ pub(crate) async fn connect<E: Exchange>(
         if let Poll::Ready(result) = connecting.as_mut().poll(cx) {
             return Poll::Ready(Ok(result.map_err(|_| Cause::Connect)));
         }
-        timer.poll(cx).map(|()| Ok(Err(Cause::ConnectTimeout)))
+        client.poll_deadline(cx, due).map(|()| Ok(Err(Cause::ConnectTimeout)))
     });
     let connected = connected.await?;
     let now = clock::exact();

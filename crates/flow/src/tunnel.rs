@@ -25,7 +25,6 @@ pub(crate) async fn tunnel<'w, E: Exchange>(
     let upstream = &mut *reached.upstream;
     let mut up = Pump::new(&worker.pipes, u64::MAX);
     let mut down = Pump::new(&worker.pipes, u64::MAX);
-    let timer = worker.timer();
     let mut progress = (u64::MAX, clock::coarse());
     let result = poll_fn(|cx| {
         let was_open = (!up.is_done, !down.is_done);
@@ -48,8 +47,9 @@ pub(crate) async fn tunnel<'w, E: Exchange>(
         if moved != progress.0 {
             progress = (moved, clock::coarse());
         }
-        timer.set(progress.1.after(leg.service.timeouts.idle));
-        timer.poll(cx).map(|()| Err(Failure::new(504, Outcome::BackendTimeout)))
+        client
+            .poll_deadline(cx, progress.1.after(leg.service.timeouts.idle))
+            .map(|()| Err(Failure::new(504, Outcome::BackendTimeout)))
     })
     .await;
     record.bytes_in = up.moved;

@@ -10,12 +10,8 @@ use tidegate_core::head::{RequestHead, ResponseHead};
 use tidegate_core::outcome::Refusal;
 use tidegate_core::plan::Snapshot;
 use tidegate_wire::pool::Pool;
-use tidegate_wire::timer::Timer;
 
 use crate::pump::Pipes;
-
-/// Timers kept for requests: as many as requests are usually in flight on a worker.
-const TIMERS_KEPT: usize = 1024;
 
 /// A worker's own reference to the shared snapshot: requests count it without an atomic instruction.
 #[allow(clippy::redundant_allocation)] // the outer count is the point
@@ -33,7 +29,6 @@ pub struct Worker {
     /// Idle connections to backends.
     pub pool: Pool,
     pub(crate) pipes: Pipes,
-    timers: RefCell<Vec<Timer>>,
     random: Cell<u64>,
 }
 
@@ -47,7 +42,6 @@ impl Worker {
             snapshot: RefCell::new(Rc::new(snapshot)),
             pool: Pool::default(),
             pipes: Pipes::default(),
-            timers: RefCell::default(),
             random: Cell::new(seed),
         }
     }
@@ -71,12 +65,6 @@ impl Worker {
         mixed ^ (mixed >> 31)
     }
 
-    /// A timer for one request.
-    pub(crate) fn timer(&self) -> RequestTimer<'_> {
-        let timer = self.timers.borrow_mut().pop().unwrap_or_default();
-        RequestTimer { worker: self, timer: Some(timer) }
-    }
-
     /// Housekeeping, about once a second.
     pub fn tick(&self) {
         self.pool.sweep(clock::exact());
@@ -90,31 +78,5 @@ impl Handler for Worker {
 
     fn refuse(&self, client: &Client, refusal: Refusal, answer: &mut ResponseHead, body: &mut Vec<u8>) {
         crate::rescue::refuse(self, client, refusal, answer, body);
-    }
-}
-
-/// A timer on loan from the worker.
-pub(crate) struct RequestTimer<'w> {
-    worker: &'w Worker,
-    timer: Option<Timer>,
-}
-
-impl std::ops::Deref for RequestTimer<'_> {
-    type Target = Timer;
-    fn deref(&self) -> &Timer {
-        // Taken only by `drop`, after which nobody can ask.
-        self.timer.as_ref().unwrap_or_else(|| unreachable!("a request's timer is there until it is dropped"))
-    }
-}
-
-impl Drop for RequestTimer<'_> {
-    fn drop(&mut self) {
-        if let Some(timer) = self.timer.take() {
-            timer.set(clock::Nanos::NEVER);
-            let mut timers = self.worker.timers.borrow_mut();
-            if timers.len() < TIMERS_KEPT {
-                timers.push(timer);
-            }
-        }
     }
 }

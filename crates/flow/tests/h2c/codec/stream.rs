@@ -6,11 +6,13 @@ use h2::{Reason, RecvStream};
 use http::Request;
 use std::rc::Rc;
 use std::task::{Context, Poll};
+use tidegate_core::clock::Nanos;
 use tidegate_core::exchange::{AnswerBody, Client, Exchange, Fault, Fill, Handler, Protocol, Sink, Source};
 use tidegate_core::head::{Fields, Length, RequestHead, ResponseHead, Span};
 use tidegate_core::name::Method;
 use tidegate_core::outcome::Refusal;
 use tidegate_wire::scratch::Leased;
+use tidegate_wire::timer::Timer;
 
 use super::head::{self, Announced, Follows};
 use super::receiving::Receiving;
@@ -22,6 +24,7 @@ struct Stream {
     announced: Announced,
     receiving: Receiving,
     sending: Sending,
+    timer: Timer,
 }
 
 /// Serves a stream to its end. One that was answered before its request had ended is reset by `h2` behind the answer,
@@ -39,7 +42,8 @@ pub(super) async fn serve<H: Handler>(
     let announced = head::request(&parts, follows, &mut head);
     drop(parts);
     let sending = Sending::new(respond);
-    let mut stream = Stream { client, announced: announced.unwrap_or_default(), receiving, sending };
+    let mut stream =
+        Stream { client, announced: announced.unwrap_or_default(), receiving, sending, timer: Timer::new() };
     match announced {
         Ok(_) => handler.handle(&mut head, &mut stream).await,
         Err(refusal) => stream.refuse(&*handler, &head, refusal),
@@ -147,6 +151,11 @@ impl Exchange for Stream {
 
     /// Only tunnels ask for it, and nothing leads to one.
     fn shutdown_write(&mut self) {}
+
+    fn poll_deadline(&mut self, cx: &mut Context<'_>, at: Nanos) -> Poll<()> {
+        self.timer.set(at);
+        self.timer.poll(cx)
+    }
 
     fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.sending.poll_gone(cx)
