@@ -1,5 +1,8 @@
 //! A running gateway: the snapshot, its workers, the admin listener and the signals that end it. Start either
-//! succeeds whole, or says everything that stood in the way and leaves nothing behind.
+//! succeeds whole, or says everything that stood in the way and leaves nothing behind. What is bound where is in
+//! `listening`.
+
+mod listening;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -7,18 +10,16 @@ use std::sync::{Arc, RwLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tidegate_admin::View;
-use tidegate_config::{Config, Listen, Workers, Workshop};
-use tidegate_core::limits::HeadLimits;
+use tidegate_config::{Config, Workers, Workshop};
 use tidegate_core::meters::{Meters, WORKERS_MAX};
 use tidegate_core::plan::Snapshot;
 use tidegate_core::problem::{Problem, Problems};
 use tidegate_core::service::CellBook;
-use tidegate_core::settings::Placed;
-use tidegate_core::units::Bind;
-use tidegate_wire::http1::server::ConnectionLimits;
-use tidegate_wire::listen::{self, ConnectionCounts, Listeners, Listening, PerAddress};
+use tidegate_wire::listen::{ConnectionCounts, Listening};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
+
+use listening::{AdminSocket, bind_admin, bind_all, connection_limits, per_address};
 
 use crate::revive;
 use crate::worker::{self, Order, Start, WorkerListener};
@@ -187,38 +188,6 @@ fn prepare_state(dir: &Path) -> Result<(), Problem> {
     std::fs::remove_file(&probe).map_err(problem)
 }
 
-fn cannot_listen(what: &str, bind: &Placed<Bind>, error: &std::io::Error) -> Problem {
-    let text = match error.kind() {
-        std::io::ErrorKind::AddrInUse => "something listens there already".to_owned(),
-        std::io::ErrorKind::PermissionDenied => "this user may not".to_owned(),
-        std::io::ErrorKind::AddrNotAvailable => "no interface of this machine has that address".to_owned(),
-        _ => error.to_string(),
-    };
-    let reason = format!("{what} cannot listen on {}: {text}", bind.value);
-    let problem = match bind.place() {
-        Some(place) => Problem::at(place, reason),
-        None => Problem::new(reason),
-    };
-    match error.kind() {
-        std::io::ErrorKind::AddrInUse => problem.hint("stop it, or choose another port"),
-        std::io::ErrorKind::PermissionDenied => problem.hint("ports below 1024 need CAP_NET_BIND_SERVICE"),
-        _ => problem,
-    }
-}
-
-fn bind_admin(bind: &Placed<Bind>) -> Result<AdminSocket, Problem> {
-    let bound = match &bind.value {
-        Bind::Inet(address) => std::net::TcpListener::bind(address).map(AdminSocket::Inet),
-        Bind::Unix(path) => std::os::unix::net::UnixListener::bind(path).map(AdminSocket::Unix),
-    };
-    bound.map_err(|error| cannot_listen("the admin listener", bind, &error))
-}
-
-enum AdminSocket {
-    Inet(std::net::TcpListener),
-    Unix(std::os::unix::net::UnixListener),
-}
-
 async fn serve_admin(socket: AdminSocket, shared: Arc<Shared>) -> std::io::Result<()> {
     let router = tidegate_admin::router(shared);
     match socket {
@@ -230,51 +199,6 @@ async fn serve_admin(socket: AdminSocket, shared: Arc<Shared>) -> std::io::Resul
             listener.set_nonblocking(true)?;
             axum::serve(tokio::net::UnixListener::from_std(listener)?, router).await
         }
-    }
-}
-
-/// For every listener of the configuration, in order, one socket per worker.
-fn bind_all(config: &Config, workers: usize) -> Result<Vec<Vec<Listening>>, StartError> {
-    let mut listeners = Listeners::default();
-    let mut problems = Problems::default();
-    let mut all = Vec::new();
-    for row in config.listen.iter() {
-        let bind = match &row.value.bind.value {
-            Bind::Inet(address) => listen::Bind::Inet(*address),
-            Bind::Unix(path) => listen::Bind::Unix(path.clone()),
-        };
-        match listeners.for_workers(&bind, workers) {
-            Ok(sockets) => all.push(sockets),
-            Err(error) => {
-                problems.push(cannot_listen(&format!("`{}`", row.name.as_str()), &row.value.bind, &error));
-            }
-        }
-    }
-    problems.unless_any(all).map_err(StartError::Problems)
-}
-
-fn connection_limits(listen: &Listen) -> ConnectionLimits {
-    let limits = &listen.limits;
-    ConnectionLimits {
-        head: HeadLimits {
-            line_bytes_max: limits.line.in_memory(),
-            head_bytes_max: limits.head.in_memory(),
-            fields_max: limits.fields.get() as usize,
-        },
-        head_time: limits.head_time,
-        idle: limits.idle,
-        requests: limits.requests.get(),
-        min_rate: limits.min_rate.on().map(|rate| rate.bytes_per_second),
-    }
-}
-
-/// Most connections of one address when nothing is set: far above what a browser, a phone or a service opens.
-const PER_ADDRESS_MAX: u32 = 1000;
-
-fn per_address(listen: &Listen) -> Option<PerAddress> {
-    match &listen.limits.per_ip {
-        None => Some(PerAddress { most: PER_ADDRESS_MAX, counts_loopback: false }),
-        Some(set) => set.on().map(|most| PerAddress { most: most.get(), counts_loopback: true }),
     }
 }
 

@@ -1,0 +1,89 @@
+//! Binding: the sockets of the configuration's listeners and of the admin listener, what each allows its clients, and
+//! the words for an address that cannot be had.
+
+use tidegate_config::{Config, Listen};
+use tidegate_core::limits::HeadLimits;
+use tidegate_core::problem::{Problem, Problems};
+use tidegate_core::settings::Placed;
+use tidegate_core::units::Bind;
+use tidegate_wire::http1::server::ConnectionLimits;
+use tidegate_wire::listen::{self, Listeners, Listening, PerAddress};
+
+use super::StartError;
+
+/// For every listener of the configuration, in order, one socket per worker.
+pub(super) fn bind_all(config: &Config, workers: usize) -> Result<Vec<Vec<Listening>>, StartError> {
+    let mut listeners = Listeners::default();
+    let mut problems = Problems::default();
+    let mut all = Vec::new();
+    for row in config.listen.iter() {
+        let bind = match &row.value.bind.value {
+            Bind::Inet(address) => listen::Bind::Inet(*address),
+            Bind::Unix(path) => listen::Bind::Unix(path.clone()),
+        };
+        match listeners.for_workers(&bind, workers) {
+            Ok(sockets) => all.push(sockets),
+            Err(error) => {
+                problems.push(cannot_listen(&format!("`{}`", row.name.as_str()), &row.value.bind, &error));
+            }
+        }
+    }
+    problems.unless_any(all).map_err(StartError::Problems)
+}
+
+pub(super) fn connection_limits(listen: &Listen) -> ConnectionLimits {
+    let limits = &listen.limits;
+    ConnectionLimits {
+        head: HeadLimits {
+            line_bytes_max: limits.line.in_memory(),
+            head_bytes_max: limits.head.in_memory(),
+            fields_max: limits.fields.get() as usize,
+        },
+        head_time: limits.head_time,
+        idle: limits.idle,
+        requests: limits.requests.get(),
+        min_rate: limits.min_rate.on().map(|rate| rate.bytes_per_second),
+    }
+}
+
+/// Most connections of one address when nothing is set: far above what a browser, a phone or a service opens.
+const PER_ADDRESS_MAX: u32 = 1000;
+
+pub(super) fn per_address(listen: &Listen) -> Option<PerAddress> {
+    match &listen.limits.per_ip {
+        None => Some(PerAddress { most: PER_ADDRESS_MAX, counts_loopback: false }),
+        Some(set) => set.on().map(|most| PerAddress { most: most.get(), counts_loopback: true }),
+    }
+}
+
+fn cannot_listen(what: &str, bind: &Placed<Bind>, error: &std::io::Error) -> Problem {
+    let text = match error.kind() {
+        std::io::ErrorKind::AddrInUse => "something listens there already".to_owned(),
+        std::io::ErrorKind::PermissionDenied => "this user may not".to_owned(),
+        std::io::ErrorKind::AddrNotAvailable => "no interface of this machine has that address".to_owned(),
+        _ => error.to_string(),
+    };
+    let reason = format!("{what} cannot listen on {}: {text}", bind.value);
+    let problem = match bind.place() {
+        Some(place) => Problem::at(place, reason),
+        None => Problem::new(reason),
+    };
+    match error.kind() {
+        std::io::ErrorKind::AddrInUse => problem.hint("stop it, or choose another port"),
+        std::io::ErrorKind::PermissionDenied => problem.hint("ports below 1024 need CAP_NET_BIND_SERVICE"),
+        _ => problem,
+    }
+}
+
+pub(super) fn bind_admin(bind: &Placed<Bind>) -> Result<AdminSocket, Problem> {
+    let bound = match &bind.value {
+        Bind::Inet(address) => std::net::TcpListener::bind(address).map(AdminSocket::Inet),
+        Bind::Unix(path) => std::os::unix::net::UnixListener::bind(path).map(AdminSocket::Unix),
+    };
+    bound.map_err(|error| cannot_listen("the admin listener", bind, &error))
+}
+
+pub(super) enum AdminSocket {
+    Inet(std::net::TcpListener),
+    Unix(std::os::unix::net::UnixListener),
+}
