@@ -3,15 +3,15 @@
 
 use super::methods::MethodSet;
 use super::pattern::Segment;
+use super::specific::Specificity;
 use super::tree::{ANY_HOST, Case, Edge, End, HOSTS, NONE, Node, Tree, WILDCARDS, hash, tag};
 use super::{RouteMatch, Router};
-use std::cmp::Reverse;
 use std::collections::HashMap;
 
 pub(super) fn router(routes: &[RouteMatch]) -> Router {
     let mut by_rank: Vec<usize> = (0..routes.len()).collect();
     // The sort is stable, which leaves equals in the order of the file.
-    by_rank.sort_by_key(|&route| order(&routes[route]));
+    by_rank.sort_by_key(|&route| Specificity::of(&routes[route]));
     let mut draft = Draft::new();
     for (rank, &route) in by_rank.iter().enumerate() {
         draft.add(rank as u32, &routes[route]);
@@ -21,19 +21,6 @@ pub(super) fn router(routes: &[RouteMatch]) -> Router {
         by_rank: by_rank.iter().map(|&route| route as u32).collect(),
         methods: routes.iter().map(|route| route.methods.clone()).collect::<Box<[MethodSet]>>(),
     }
-}
-
-/// The more specific, the smaller. Of two wildcards for one host the one with more labels is the longer text.
-fn order(route: &RouteMatch) -> impl Ord + use<> {
-    let host = match &route.host {
-        Some(host) if host.is_wildcard() => host.name().len(),
-        Some(_) => usize::MAX,
-        None => 0,
-    };
-    let literals = route.path.literals();
-    let params = route.path.segments().len() - literals;
-    let conditions = route.other_conditions + usize::from(!route.methods.is_empty());
-    (Reverse(host), Reverse(literals), Reverse(params), route.path.has_rest(), Reverse(conditions))
 }
 
 /// The tree while it grows. A child is always made after its parent, so its number is larger.

@@ -16,6 +16,7 @@ mod build;
 mod methods;
 mod pattern;
 mod search;
+mod specific;
 mod tree;
 
 #[cfg(test)]
@@ -29,6 +30,7 @@ mod work;
 
 pub use methods::MethodSet;
 pub use pattern::{HostPattern, PathPattern};
+pub use specific::{Advantage, Specificity};
 
 use crate::name::Method;
 use tree::Tree;
@@ -44,6 +46,24 @@ pub struct RouteMatch {
     pub methods: MethodSet,
     /// How many conditions there are beside host, path and methods; they are the caller's to check.
     pub other_conditions: usize,
+}
+
+impl RouteMatch {
+    /// Whether the host is one it takes; written as in `Lookup`. Asks this route alone, for those who explain what
+    /// the router did.
+    pub fn takes_host(&self, host: &[u8]) -> bool {
+        self.host.as_ref().is_none_or(|pattern| pattern.fits(tree::host_name(host)))
+    }
+
+    /// Whether the canonical path is one it takes. The same.
+    pub fn takes_path(&self, path: &[u8]) -> bool {
+        self.path.fits(path)
+    }
+
+    /// Whether the method is one it takes. The same.
+    pub fn takes_method(&self, method: Method, text: &[u8]) -> bool {
+        self.methods.is_empty() || self.methods.has(method, text)
+    }
 }
 
 /// What is looked for.

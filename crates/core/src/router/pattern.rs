@@ -69,6 +69,19 @@ impl PathPattern {
         })
     }
 
+    /// Whether a canonical path is one it stands for: segment by segment, as a reader of the pattern would.
+    pub(super) fn fits(&self, path: &[u8]) -> bool {
+        let Some(inner) = path.strip_prefix(b"/") else { return false };
+        let mut parts = inner.split(|&byte| byte == b'/');
+        let is_begun = self.segments.iter().all(|segment| match (segment, parts.next()) {
+            (Segment::Literal(text), Some(part)) => text.as_bytes() == part,
+            (Segment::Param(_), Some(part)) => !part.is_empty(),
+            (_, None) => false,
+        });
+        // `/**` has no segments, and of `/` the split gives one empty part.
+        is_begun && (self.has_rest || parts.next().is_none())
+    }
+
     pub(super) fn segments(&self) -> &[Segment] {
         &self.segments
     }
@@ -180,6 +193,19 @@ impl HostPattern {
             None => check_name(text, &name)?,
         }
         Ok(HostPattern { name: name.into(), is_wildcard })
+    }
+
+    /// Whether a host without port and final dot is one it stands for.
+    pub(super) fn fits(&self, host: &[u8]) -> bool {
+        let name = self.name.as_bytes();
+        match host.len().checked_sub(name.len()).filter(|_| host.len() <= HOST_BYTES_MAX) {
+            Some(0) => !self.is_wildcard && host.eq_ignore_ascii_case(name),
+            // At least one byte of a label, and the dot.
+            Some(before @ 2..) => {
+                self.is_wildcard && host[before - 1] == b'.' && host[before..].eq_ignore_ascii_case(name)
+            }
+            _ => false,
+        }
     }
 
     /// The host, or what stands behind `*.`.

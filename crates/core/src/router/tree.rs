@@ -143,7 +143,7 @@ impl Tree {
 }
 
 /// The host without port and final dot. The port of an IPv6 address stands behind its bracket.
-fn host_name(host: &[u8]) -> &[u8] {
+pub(super) fn host_name(host: &[u8]) -> &[u8] {
     let end = match host.first() {
         Some(b'[') => memchr::memchr(b']', host).map(|bracket| bracket + 1),
         _ => memchr::memchr(b':', host),
