@@ -130,7 +130,8 @@ fn compile_respond(respond: &Respond) -> plan::Respond {
     }
 }
 
-fn route_match(condition: &Match) -> Result<RouteMatch, String> {
+/// What the router is told of a route.
+pub(crate) fn route_match(condition: &Match) -> Result<RouteMatch, String> {
     let mut methods = MethodSet::default();
     for method in &condition.methods {
         methods.insert(method.as_str())?;

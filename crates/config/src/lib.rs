@@ -7,6 +7,7 @@ mod address;
 mod check;
 mod compile;
 mod config;
+mod explain;
 mod interpolate;
 mod load;
 mod matching;
@@ -20,6 +21,7 @@ pub use config::{
     Admin, Config, Connections, Host, Listen, ListenLimits, Retry, RetryCause, Route, Service, State,
     Timeouts, Workers,
 };
+pub use explain::{Asked, Chosen, Explanation, Leads, Other, Verdict, explain};
 pub use load::{from_text, load};
 pub use matching::{HostPattern, Match, MethodName, PathPattern};
 pub use members::{Families, Member};

@@ -1,0 +1,244 @@
+//! Why a request goes where it goes: the route that takes it, what it won by, what the other routes lack. Asks the
+//! same router, with the same canonical path, as traffic; looks at the routes one by one only to say why. Pure.
+//! Called by the admin API and the command line.
+
+mod question;
+
+use crate::compile::route_match;
+use crate::config::{Config, Route};
+use crate::members::Member;
+use crate::target::Target;
+use question::Question;
+use std::cmp::Reverse;
+use std::sync::Arc;
+use tidegate_core::plan::Snapshot;
+use tidegate_core::problem::{Place, Problem};
+use tidegate_core::router::{Advantage, Found, Lookup, RouteMatch, Specificity};
+
+/// Other routes that are told of: the nearest ones. Nobody reads on to a ninth.
+const OTHERS_MAX: usize = 8;
+
+/// A request, as somebody who asks would describe it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Asked<'a> {
+    /// Its method.
+    pub method: &'a str,
+    /// `http://host/path?query` or `https://…`, or `/path?query` alone.
+    pub url: &'a str,
+    /// Its headers, by name and value. `Host` is the host of a URL that has none.
+    pub headers: &'a [(String, String)],
+}
+
+/// What would become of a request, and why.
+#[derive(Clone, Debug)]
+pub struct Explanation {
+    /// The method.
+    pub method: String,
+    /// The host, with its port if it has one; empty if it is not known.
+    pub host: String,
+    /// The path as the router sees it; as it was asked if it has no such form.
+    pub path: String,
+    /// What would become of it.
+    pub verdict: Verdict,
+    /// The other routes, those that come nearest first.
+    pub others: Vec<Other>,
+}
+
+/// What would become of a request.
+#[derive(Clone, Debug)]
+pub enum Verdict {
+    /// A route takes it.
+    Route(Box<Chosen>),
+    /// 405: only routes for other methods match.
+    MethodNotAllowed {
+        /// The value of `Allow`.
+        allow: String,
+    },
+    /// 404: no route matches.
+    NotFound,
+    /// 400: its path can be read in two ways.
+    BadRequest {
+        /// Why.
+        reason: &'static str,
+    },
+}
+
+/// The route that takes a request.
+#[derive(Clone, Debug)]
+pub struct Chosen {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Where it stands in the file.
+    pub place: Place,
+    /// Why it and no other.
+    pub why: String,
+    /// What the names in its path stand for, decoded.
+    pub params: Vec<(String, String)>,
+    /// Its policies, in the order in which the request meets them.
+    pub policies: Vec<&'static str>,
+    /// Where it leads.
+    pub leads: Leads,
+}
+
+/// Where a route leads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Leads {
+    /// To one of these services, by weight.
+    Services(Vec<(Arc<str>, u32)>),
+    /// To an answer with this status, given by the gateway.
+    Answer(u16),
+}
+
+/// A route that does not take the request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Other {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Everything the request lacks for it; or, where it lacks nothing, what another route has before it.
+    pub because: Vec<String>,
+}
+
+/// Explains what a gateway that runs this snapshot, compiled from this configuration, would do.
+///
+/// Errors: what was asked is no request.
+pub fn explain(config: &Config, snapshot: &Snapshot, asked: Asked<'_>) -> Result<Explanation, Problem> {
+    let mut question = Question::read(asked)?;
+    if let Err(reason) = question.canonicalize() {
+        return Ok(question.answer(Verdict::BadRequest { reason }, Vec::new()));
+    }
+    let lookup = Lookup {
+        host: question.host.as_bytes(),
+        path: question.path.as_bytes(),
+        method: question.method,
+        method_text: question.method_text.as_bytes(),
+    };
+    let mut routes: Vec<Weighed<'_>> =
+        config.routes.iter().filter_map(|r| Weighed::new(r, &question)).collect();
+    let (verdict, winner) = match snapshot.router.find(lookup, |_| true) {
+        // Without a plan of that name the snapshot is of another configuration; then there is nothing to tell.
+        Found::Route(index) => match taken(&mut routes, &snapshot.plans[index].name) {
+            Some(winner) => (Verdict::Route(Box::new(chosen(&winner, &routes, &question))), Some(winner)),
+            None => (Verdict::NotFound, None),
+        },
+        Found::MethodNotAllowed(allowed) => (Verdict::MethodNotAllowed { allow: allowed.to_string() }, None),
+        Found::None => (Verdict::NotFound, None),
+    };
+    let others = others(routes, winner.as_ref(), &question);
+    Ok(question.answer(verdict, others))
+}
+
+/// A route, and what the request lacks for it.
+struct Weighed<'a> {
+    route: &'a Route,
+    condition: RouteMatch,
+    rank: Specificity,
+    lacks: Vec<String>,
+}
+
+impl<'a> Weighed<'a> {
+    fn new(route: &'a Route, question: &Question) -> Option<Weighed<'a>> {
+        // A compiled configuration has no route without a condition.
+        let condition = route_match(&route.condition).ok()?;
+        let lacks = lacks(&condition, question);
+        Some(Weighed { route, rank: Specificity::of(&condition), condition, lacks })
+    }
+}
+
+/// Everything a request lacks for a route.
+fn lacks(condition: &RouteMatch, question: &Question) -> Vec<String> {
+    let mut lacks = Vec::new();
+    if let Some(host) = condition.host.as_ref().filter(|_| !condition.takes_host(question.host.as_bytes())) {
+        lacks.push(match question.host.as_str() {
+            "" => format!("its host is `{host}`, and the request has none"),
+            _ => format!("its host is `{host}`"),
+        });
+    }
+    if !condition.takes_path(question.path.as_bytes()) {
+        lacks.push(format!("its path is `{}`", condition.path));
+    }
+    if !condition.takes_method(question.method, question.method_text.as_bytes()) {
+        lacks.push(format!("it takes {}", condition.methods));
+    }
+    lacks
+}
+
+fn taken<'a>(routes: &mut Vec<Weighed<'a>>, name: &str) -> Option<Weighed<'a>> {
+    let at = routes.iter().position(|weighed| &*weighed.route.name == name)?;
+    Some(routes.remove(at))
+}
+
+fn chosen(winner: &Weighed<'_>, losers: &[Weighed<'_>], question: &Question) -> Chosen {
+    let route = winner.route;
+    // The sort of the router is stable, and `min_by_key` gives the first of equals: the runner-up is the same.
+    let rival = losers.iter().filter(|loser| loser.lacks.is_empty()).min_by_key(|loser| loser.rank);
+    let why = match rival {
+        None => String::from("no other route matches"),
+        Some(rival) => {
+            format!("before `{}`, which matches too: {}", rival.route.name, advantage(winner, rival))
+        }
+    };
+    let bytes = question.path.as_bytes();
+    let params = winner
+        .condition
+        .path
+        .params(bytes)
+        .map(|(name, span)| (name.to_owned(), question::decoded(span.of(bytes))));
+    Chosen {
+        name: route.name.clone(),
+        place: route.place.clone(),
+        why,
+        params: params.collect(),
+        policies: route.policies.iter().map(Member::name).collect(),
+        leads: match &route.to {
+            Target::Service(name) => Leads::Services(vec![(name.value.shared(), 1)]),
+            Target::Split(parts) => {
+                Leads::Services(parts.iter().map(|row| (row.name.shared(), row.value.get())).collect())
+            }
+            Target::Respond(respond) => Leads::Answer(respond.status.get() as u16),
+        },
+    }
+}
+
+/// What the first has before the second, in words that go on after "it wins: ".
+fn advantage(winner: &Weighed<'_>, loser: &Weighed<'_>) -> &'static str {
+    match winner.rank.advantage(&loser.rank) {
+        Some(Advantage::Host) => "its host is more specific",
+        Some(Advantage::Literals) => "its path has more literal segments",
+        Some(Advantage::Params) => "its path has more segments",
+        Some(Advantage::End) => "its path has an end, where the other's `**` goes on",
+        Some(Advantage::Conditions) => "it has more conditions",
+        None => "it stands earlier in the file",
+    }
+}
+
+/// The routes that come nearest, and what keeps the request from them.
+fn others(mut routes: Vec<Weighed<'_>>, winner: Option<&Weighed<'_>>, question: &Question) -> Vec<Other> {
+    // Those that match come first, as the router would take them; then those that lack least; of these the ones
+    // whose path begins most alike.
+    routes.sort_by_cached_key(|weighed| {
+        (
+            weighed.lacks.len(),
+            Reverse(alike(weighed.condition.path.to_string().as_bytes(), question)),
+            weighed.rank,
+        )
+    });
+    routes.truncate(OTHERS_MAX);
+    let because = |weighed: &Weighed<'_>| match winner {
+        Some(winner) if weighed.lacks.is_empty() => {
+            vec![format!("`{}` wins: {}", winner.route.name, advantage(winner, weighed))]
+        }
+        _ => weighed.lacks.clone(),
+    };
+    routes
+        .iter()
+        .map(|weighed| Other { name: weighed.route.name.clone(), because: because(weighed) })
+        .collect()
+}
+
+/// How many bytes a pattern and the path of the question have in common from the beginning.
+fn alike(pattern: &[u8], question: &Question) -> usize {
+    pattern.iter().zip(question.path.as_bytes()).take_while(|(a, b)| a == b).count()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,91 @@
+//! The request that somebody asks about: read from a method and a URL, with its path in the form the router sees.
+
+use super::{Asked, Explanation, Other, Verdict};
+use tidegate_core::name::Method;
+use tidegate_core::path::{self, Canonical};
+use tidegate_core::problem::{Problem, quote};
+use tidegate_core::router::MethodSet;
+
+/// A request that is asked about.
+pub(super) struct Question {
+    pub(super) method: Method,
+    pub(super) method_text: String,
+    pub(super) host: String,
+    pub(super) path: String,
+}
+
+impl Question {
+    /// Reads what was asked. The path is as it was written until `canonicalize`.
+    pub(super) fn read(asked: Asked<'_>) -> Result<Question, Problem> {
+        if let Err(reason) = MethodSet::default().insert(asked.method) {
+            return Err(Problem::new(reason).hint("write a method as it is sent, as in `GET`"));
+        }
+        // What follows `#` stays with the client.
+        let url = asked.url.split('#').next().unwrap_or_default();
+        let is_http = |scheme: &str| ["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known));
+        let no_url = |reason: &str| {
+            let problem = Problem::new(format!("{} {reason}", quote(asked.url)));
+            Err(problem.hint("write `https://host/path`, or `/path` alone"))
+        };
+        let (host, target) = match url.split_once("://") {
+            _ if url.starts_with('/') => (None, url),
+            Some((scheme, rest)) if is_http(scheme) => {
+                let (host, target) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+                (Some(host), target)
+            }
+            Some(_) => return no_url("has a scheme the gateway does not speak"),
+            None => return no_url("is not a URL"),
+        };
+        if host.is_some_and(|host| host.is_empty() || host.contains('@')) {
+            return no_url("has no host a request can have");
+        }
+        let named = asked.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("host"));
+        let host = host.or(named.map(|(_, value)| value.trim())).unwrap_or_default();
+        let path = target.split('?').next().unwrap_or_default();
+        Ok(Question {
+            method: Method::of(asked.method.as_bytes()),
+            method_text: asked.method.to_owned(),
+            host: host.to_owned(),
+            // RFC 9112 §3.2.1: clients send `/` where a URL has no path.
+            path: if path.is_empty() { "/" } else { path }.to_owned(),
+        })
+    }
+
+    /// Brings the path into the one form in which routes are looked for; the error is the reason of the 400.
+    pub(super) fn canonicalize(&mut self) -> Result<(), &'static str> {
+        let mut changed = Vec::new();
+        match path::canonical(self.path.as_bytes(), &mut changed) {
+            Ok(Canonical::Same) => Ok(()),
+            Ok(Canonical::Changed) => {
+                self.path = String::from_utf8_lossy(&changed).into_owned();
+                Ok(())
+            }
+            Err(refusal) => Err(refusal.reason),
+        }
+    }
+
+    /// The answer to it.
+    pub(super) fn answer(self, verdict: Verdict, others: Vec<Other>) -> Explanation {
+        Explanation { method: self.method_text, host: self.host, path: self.path, verdict, others }
+    }
+}
+
+/// A piece of a canonical path without its escapes. What is no UTF-8 then is shown by replacement characters.
+pub(super) fn decoded(piece: &[u8]) -> String {
+    let digit = |at: usize| piece.get(at).and_then(|&byte| (byte as char).to_digit(16));
+    let mut bytes = Vec::with_capacity(piece.len());
+    let mut at = 0;
+    while let Some(&byte) = piece.get(at) {
+        match (byte, digit(at + 1), digit(at + 2)) {
+            (b'%', Some(high), Some(low)) => {
+                bytes.push((high << 4 | low) as u8);
+                at += 3;
+            }
+            _ => {
+                bytes.push(byte);
+                at += 1;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
