@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, RwLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
-use tidegate_admin::View;
+use tidegate_admin::{NotReloaded, Reloading, Running, View};
 use tidegate_config::{Config, Workers, Workshop};
 use tidegate_core::meters::{Meters, WORKERS_MAX};
 use tidegate_core::plan::Snapshot;
@@ -31,7 +31,7 @@ const ORDERS_MAX: usize = 8;
 
 /// What all parts of a running gateway share.
 pub(crate) struct Shared {
-    snapshot: RwLock<Arc<Snapshot>>,
+    running: RwLock<Running>,
     meters: Meters,
     is_draining: AtomicBool,
 }
@@ -39,13 +39,13 @@ pub(crate) struct Shared {
 impl Shared {
     /// The snapshot in use.
     pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
-        self.snapshot.read().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
+        self.running().snapshot
     }
 }
 
 impl View for Shared {
-    fn snapshot(&self) -> Arc<Snapshot> {
-        Shared::snapshot(self)
+    fn running(&self) -> Running {
+        self.running.read().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
     }
 
     fn meters(&self) -> &Meters {
@@ -58,6 +58,12 @@ impl View for Shared {
 
     fn is_ready(&self) -> bool {
         !self.is_draining.load(Relaxed)
+    }
+
+    fn reload(&self) -> Reloading<'_> {
+        Box::pin(async {
+            Err(NotReloaded::Impossible("this version takes a new configuration by a restart"))
+        })
     }
 }
 
@@ -102,7 +108,7 @@ impl Gateway {
         let sockets = bind_all(config, count)?;
 
         let shared = Arc::new(Shared {
-            snapshot: RwLock::new(Arc::new(snapshot)),
+            running: RwLock::new(Running { config: Arc::new(config.clone()), snapshot: Arc::new(snapshot) }),
             meters,
             is_draining: AtomicBool::new(false),
         });
