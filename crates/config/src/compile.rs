@@ -85,7 +85,7 @@ fn compile_service(
         }
     });
     let has = |cause| service.retry.on.contains(&cause);
-    use crate::config::RetryCause::{Connect, Reset, Timeout};
+    use crate::config::RetryCause::{BadGateway, Connect, GatewayTimeout, Reset, Timeout, Unavailable};
     service::Service {
         name: name.clone(),
         index,
@@ -98,7 +98,13 @@ fn compile_service(
         },
         retry: service::Retry {
             attempts: service.retry.attempts.get(),
-            on: RetryOn { connect: has(Connect), reset: has(Reset), timeout: has(Timeout) },
+            on: RetryOn {
+                connect: has(Connect),
+                reset: has(Reset),
+                timeout: has(Timeout),
+                statuses: [has(BadGateway), has(Unavailable), has(GatewayTimeout)],
+            },
+            budget_millionths: service.retry.budget.millionths,
         },
         host: match &service.host {
             Host::Client => HostSent::Client,

@@ -14,7 +14,7 @@ use tidegate_core::limits::HeadLimits;
 use tidegate_core::policy::Policy;
 use tidegate_core::problem::Place;
 use tidegate_core::settings::{Declaration, Fault, Placed, Shape, Table, Toggle, Word};
-use tidegate_core::units::{Bind, ByteRate, Bytes, Count, Label};
+use tidegate_core::units::{Bind, ByteRate, Bytes, Count, Label, Share};
 use tidegate_core::{choice, settings};
 
 /// A configuration that was read and checked: every name in it is defined, every value in range.
@@ -210,6 +210,8 @@ settings! {
         pub attempts: Count<0, 10> = Count::new(1),
         /// For which causes, beside those where no byte was sent, which are always safe.
         pub on: Vec<RetryCause> = vec![RetryCause::Connect, RetryCause::Reset],
+        /// Most retries as a share of the requests of the last ten seconds; ten a second are free beside it.
+        pub budget: Share = Share { millionths: 200_000 },
     }
     short attempts;
 }
@@ -223,6 +225,12 @@ choice! {
         Reset = "reset",
         /// `timeouts.response` ran out.
         Timeout = "timeout",
+        /// The answer was 502 (Bad Gateway).
+        BadGateway = "502",
+        /// The answer was 503 (Service Unavailable).
+        Unavailable = "503",
+        /// The answer was 504 (Gateway Timeout).
+        GatewayTimeout = "504",
     }
 }
 

@@ -2,6 +2,7 @@
 //! that connect the rooms. No I/O happens here, and nothing of ours is used from here.
 
 pub mod balance;
+pub mod budget;
 pub mod clock;
 pub mod date;
 pub mod exchange;

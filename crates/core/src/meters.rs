@@ -1,6 +1,7 @@
 //! Cells the flow writes and telemetry reads. One set per worker and route, made when first used, so that
 //! a request touches no line another worker writes, and memory grows with what is configured and used.
 
+use crate::budget::RetryBudget;
 use crate::name::Method;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU16, AtomicU64, Ordering::Relaxed};
@@ -182,15 +183,21 @@ impl RouteMeters {
     }
 }
 
-/// Counters of one service; written rarely (retries) or shared anyway.
+/// Counters of one service; written rarely (retries) or shared anyway. What every request writes lies in the first
+/// line, which no other service shares.
 #[derive(Debug, Default)]
+#[repr(C, align(128))]
 pub struct ServiceMeters {
+    /// Requests being served now, by all workers.
+    pub in_flight: AtomicU64,
+    /// What may be tried again.
+    pub budget: RetryBudget,
     /// Further tries that were then answered.
     pub retries_answered: AtomicU64,
     /// Further tries that failed as well.
     pub retries_failed: AtomicU64,
-    /// Requests being served now, by all workers.
-    pub in_flight: AtomicU64,
+    /// Further tries that were not made because the budget was spent.
+    pub retries_over_budget: AtomicU64,
 }
 
 /// Counters of one listener, shared by its workers: written once per connection.

@@ -121,6 +121,18 @@ pub struct RetryOn {
     pub reset: bool,
     /// `timeouts.response` ran out.
     pub timeout: bool,
+    /// The answer was 502, 503 or 504, each by itself.
+    pub statuses: [bool; RETRY_STATUSES.len()],
+}
+
+/// The status codes of answers a request may be tried again for.
+pub const RETRY_STATUSES: [u16; 3] = [502, 503, 504];
+
+impl RetryOn {
+    /// Whether an answer with this status is as good as none.
+    pub fn has_status(&self, status: u16) -> bool {
+        RETRY_STATUSES.iter().zip(self.statuses).any(|(listed, is_on)| is_on && *listed == status)
+    }
 }
 
 /// How often a request may be tried again, and for what.
@@ -130,6 +142,8 @@ pub struct Retry {
     pub attempts: u32,
     /// For which causes, beside "no byte was sent" which is always safe.
     pub on: RetryOn,
+    /// Most of them as a share of recent requests, in millionths; see `budget`.
+    pub budget_millionths: u32,
 }
 
 /// Which Host a backend sees.

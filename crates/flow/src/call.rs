@@ -1,19 +1,21 @@
-//! Steps 5 to 7 as one function: a call to a service, with its tries. A failed try is repeated when that is
-//! certainly safe or was asked for, elsewhere if there is an elsewhere, and only while the request is whole.
+//! Steps 5 to 7 as one function: a call to a service, with its tries. Whether a failed one is repeated is asked of
+//! `again`.
 
-use tidegate_core::balance::{Sample, Tried};
+use std::task::{Context, Poll, Waker};
+use tidegate_core::balance::Sample;
 use tidegate_core::clock::{self, Nanos};
-use tidegate_core::exchange::Exchange;
+use tidegate_core::exchange::{Exchange, Fill, Source};
 use tidegate_core::head::{RequestHead, ResponseHead};
-use tidegate_core::outcome::Outcome;
+use tidegate_core::limits::{PIECES_MAX, UNREAD_BODY_BYTES_MAX};
 use tidegate_core::plan::{Leg, RoutePlan};
 use tidegate_core::service::Service;
 use tidegate_wire::http1::client::Upstream;
 use tidegate_wire::http1::response::ParsedResponse;
 
+use crate::again::{Cause, Tries, TryFailed};
 use crate::pump::Pump;
 use crate::receive;
-use crate::record::Record;
+use crate::record::{Last, Record};
 use crate::rescue::Failure;
 use crate::reserve::{self, Reservation};
 use crate::send::{self, Reuse};
@@ -39,30 +41,26 @@ impl Reached<'_, '_> {
             worker.pool.put(self.reservation.backend().cell.id, self.upstream, clock::coarse(), most);
         }
     }
-}
 
-/// Why a try failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Cause {
-    /// No connection: refused or unreachable.
-    Connect,
-    /// No connection in time.
-    ConnectTimeout,
-    /// Lost before a byte of the answer.
-    Reset,
-    /// No head in time.
-    Timeout,
-    /// The answer is not HTTP, or broke off in its head.
-    Bad,
-}
-
-/// A failed try.
-pub(crate) struct TryFailed {
-    pub cause: Cause,
-    /// The backend has certainly not seen the request: any method may be sent again.
-    pub is_unseen: bool,
-    /// It failed on a connection that had waited idle: the backend may be well, and closed it.
-    pub is_stale: bool,
+    /// An answer nobody is given: what lies ready of it is thrown away, and if that was all, the connection serves
+    /// another request. Waits for nothing.
+    fn set_aside(mut self, worker: &Worker, leg: &Leg) {
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut thrown = 0;
+        while self.upload.is_done && thrown <= UNREAD_BODY_BYTES_MAX {
+            match self.upstream.poll_fill(&mut cx) {
+                Poll::Ready(Ok(Fill::Data)) => {
+                    let mut pieces: [&[u8]; PIECES_MAX] = [&[]; PIECES_MAX];
+                    let count = self.upstream.pieces(&mut pieces);
+                    let bytes = pieces[..count].iter().map(|piece| piece.len()).sum();
+                    self.upstream.consume(bytes);
+                    thrown += bytes;
+                }
+                Poll::Ready(Ok(Fill::End)) => return self.give_back(worker, leg),
+                Poll::Ready(Err(_)) | Poll::Pending => return,
+            }
+        }
+    }
 }
 
 /// How a try ended without an answer.
@@ -85,74 +83,53 @@ pub(crate) async fn call<'s, 'w, E: Exchange>(
 ) -> Result<Reached<'s, 'w>, Failure> {
     let service: &Service = &leg.service;
     let deadline = plan.timeout.map_or(Nanos::NEVER, |timeout| record.head_at().after(timeout));
-    let mut tried = Tried::default();
+    let mut tries = Tries::new(leg, deadline);
     let mut reuse = Reuse::Allowed;
-    let mut stale_at = None;
+    let mut reservation = reserve::reserve(worker, service)?;
     loop {
-        let reservation = match stale_at.take() {
-            Some(again) => again,
-            None => reserve::reserve(worker, service, tried)?,
-        };
         record.attempt(reservation.backend());
         let begun = clock::coarse();
         let upload = Pump::new(&worker.pipes, plan.body_bytes_max);
         let result =
             attempt(worker, service, &reservation, reuse, deadline, request, client, response, upload).await;
+        reuse = Reuse::Allowed;
         let failed = match result {
-            Ok((upstream, parsed, upload)) => {
-                client.let_go();
-                let now = record.first_byte();
-                reservation.observe(now, Sample::Answered(now.since(begun)));
-                if record.tries > 1 {
-                    record.retry_answered(leg);
-                }
-                return Ok(Reached { reservation, upstream, parsed, upload });
-            }
             Err(TryError::Final(failure)) => return Err(failure),
             Err(TryError::Backend(failed)) => failed,
+            Ok((upstream, parsed, upload)) => {
+                let now = record.first_byte();
+                let is_failed = service.retry.on.has_status(response.status);
+                let sample = if is_failed { Sample::Failed } else { Sample::Answered };
+                reservation.observe(now, sample(now.since(begun)));
+                let reached = Reached { reservation, upstream, parsed, upload };
+                if is_failed {
+                    let cause = Cause::Status(response.status);
+                    let failed = TryFailed { cause, is_unseen: false, is_stale: false };
+                    let index = reached.reservation.index;
+                    if let Some(next) = tries.another(worker, request, client, record, (index, failed)) {
+                        reached.set_aside(worker, leg);
+                        reservation = next;
+                        continue;
+                    }
+                }
+                client.let_go();
+                record.tried(leg, if is_failed { Last::Failed } else { Last::Answered });
+                return Ok(reached);
+            }
         };
-        if failed.is_stale && may_repeat(service, request, &failed, true) && client.rewind() {
-            // The same backend on a new connection: only that tells whether it is well.
+        if failed.is_worth_a_new_connection(request) && client.rewind() {
             reuse = Reuse::Never;
-            stale_at = Some(reservation);
             continue;
         }
         reservation.observe(clock::exact(), Sample::Failed(clock::coarse().since(begun)));
-        tried.add(reservation.index);
-        let is_spent = record.retries >= service.retry.attempts || clock::coarse() >= deadline;
-        if is_spent || !may_repeat(service, request, &failed, false) || !client.rewind() {
-            record.retry_failed(leg);
-            return Err(failed.into_failure());
-        }
-        record.retries += 1;
-        reuse = Reuse::Allowed;
-    }
-}
-
-/// Whether sending the request again is safe and wanted.
-fn may_repeat(service: &Service, request: &RequestHead, failed: &TryFailed, is_own_doing: bool) -> bool {
-    if failed.is_unseen {
-        return true;
-    }
-    let on = service.retry.on;
-    let is_listed = is_own_doing
-        || match failed.cause {
-            Cause::Connect | Cause::ConnectTimeout => on.connect,
-            Cause::Reset => on.reset,
-            Cause::Timeout => on.timeout,
-            Cause::Bad => false,
-        };
-    is_listed && request.method.is_idempotent()
-}
-
-impl TryFailed {
-    fn into_failure(self) -> Failure {
-        match self.cause {
-            Cause::Connect => Failure::new(502, Outcome::ConnectFailed),
-            Cause::ConnectTimeout => Failure::new(504, Outcome::ConnectFailed),
-            Cause::Reset => Failure::new(502, Outcome::BackendReset),
-            Cause::Timeout => Failure::new(504, Outcome::BackendTimeout),
-            Cause::Bad => Failure::new(502, Outcome::BackendError),
+        let index = reservation.index;
+        drop(reservation);
+        match tries.another(worker, request, client, record, (index, failed)) {
+            Some(next) => reservation = next,
+            None => {
+                record.tried(leg, Last::Failed);
+                return Err(failed.into_failure());
+            }
         }
     }
 }

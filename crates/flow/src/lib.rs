@@ -1,6 +1,7 @@
 //! One request from its head to its record: the steps, one file each. Start at `steps.rs`, which is the whole
 //! on one screen. What a step needs of the worker (snapshot, pool, dice, pipes) is in `worker.rs`.
 
+mod again;
 mod call;
 mod deliver;
 mod forward;

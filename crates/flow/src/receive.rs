@@ -14,7 +14,8 @@ use tidegate_wire::http1::client::Upstream;
 use tidegate_wire::http1::response::ParsedResponse;
 use tidegate_wire::scratch::Leased;
 
-use crate::call::{Cause, TryError, TryFailed};
+use crate::again::{Cause, TryFailed};
+use crate::call::TryError;
 use crate::pump::{Pump, Stopped};
 use crate::rescue::Failure;
 

@@ -33,6 +33,15 @@ impl RequestId {
     }
 }
 
+/// How the last try of a request ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Last {
+    /// With an answer.
+    Answered,
+    /// Without one, or with one that is as good as none.
+    Failed,
+}
+
 /// What is known of a request in flight.
 pub(crate) struct Record<'s> {
     id: RequestId,
@@ -47,7 +56,7 @@ pub(crate) struct Record<'s> {
     pub leg: Option<&'s Leg>,
     /// Tries made.
     pub tries: u32,
-    /// Tries beyond the first that count against the service's attempts.
+    /// Tries beyond the first, but for those repeated because a kept connection had ended.
     pub retries: u32,
     /// Bytes of body from the client.
     pub bytes_in: u64,
@@ -109,14 +118,22 @@ impl Record<'_> {
         self.is_answered
     }
 
-    /// A further try was answered.
-    pub(crate) fn retry_answered(&self, leg: &Leg) {
-        leg.service.meters.retries_answered.fetch_add(u64::from(self.retries), Relaxed);
+    /// The last try is over: counts those beyond the first by how it ended.
+    pub(crate) fn tried(&self, leg: &Leg, last: Last) {
+        if self.retries == 0 {
+            return;
+        }
+        let meters = &leg.service.meters;
+        let counter = match last {
+            Last::Answered => &meters.retries_answered,
+            Last::Failed => &meters.retries_failed,
+        };
+        counter.fetch_add(u64::from(self.retries), Relaxed);
     }
 
-    /// The last try failed too.
-    pub(crate) fn retry_failed(&self, leg: &Leg) {
-        leg.service.meters.retries_failed.fetch_add(u64::from(self.retries), Relaxed);
+    /// A further try was wanted and not made: the budget is spent.
+    pub(crate) fn retry_over_budget(&self, leg: &Leg) {
+        leg.service.meters.retries_over_budget.fetch_add(1, Relaxed);
     }
 
     /// The request is over.

@@ -17,24 +17,31 @@ pub(crate) struct Reservation<'s> {
     pub index: usize,
 }
 
-/// Reserves a place, away from backends this request has failed on.
-pub(crate) fn reserve<'s>(
-    worker: &Worker,
-    service: &'s Service,
-    tried: Tried,
-) -> Result<Reservation<'s>, Failure> {
+/// Reserves the first place of a request.
+pub(crate) fn reserve<'s>(worker: &Worker, service: &'s Service) -> Result<Reservation<'s>, Failure> {
     if service.meters.in_flight.load(Relaxed) >= service.connections_max as u64 {
         return Err(Failure::new(503, Outcome::Shed).with("retry-after", "1".into()));
     }
-    let pick = Pick { now: clock::coarse(), random: worker.random(), tried };
-    let Some(index) = service.balancer.pick(&service.roster, pick) else {
+    let Some(index) = pick(worker, service, Tried::default()) else {
         return Err(Failure::new(503, Outcome::NoBackend));
     };
+    service.meters.budget.count();
+    Ok(place(service, index))
+}
+
+/// The backend to try next, away from those this request has failed on while there are others.
+pub(crate) fn pick(worker: &Worker, service: &Service, tried: Tried) -> Option<usize> {
+    let pick = Pick { now: clock::coarse(), random: worker.random(), tried };
+    service.balancer.pick(&service.roster, pick)
+}
+
+/// Takes a place at this backend. A further try gives up its earlier place for it, so no bound is asked.
+pub(crate) fn place(service: &Service, index: usize) -> Reservation<'_> {
     let cell = &service.roster.backends[index].cell;
     cell.in_flight.fetch_add(1, Relaxed);
     cell.requests.fetch_add(1, Relaxed);
     service.meters.in_flight.fetch_add(1, Relaxed);
-    Ok(Reservation { service, index })
+    Reservation { service, index }
 }
 
 impl<'s> Reservation<'s> {

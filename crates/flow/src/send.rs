@@ -9,9 +9,10 @@ use tidegate_core::outcome::Outcome;
 use tidegate_core::service::{HostSent, Service};
 use tidegate_wire::http1::client::Upstream;
 use tidegate_wire::http1::encode::RequestFraming;
-use tidegate_wire::socket::Socket;
+use tidegate_wire::socket::{Socket, is_own_want};
 
-use crate::call::{Cause, TryError, TryFailed};
+use crate::again::{Cause, TryFailed};
+use crate::call::TryError;
 use crate::rescue::Failure;
 use crate::reserve::Reservation;
 use crate::worker::Worker;
@@ -51,9 +52,9 @@ pub(crate) async fn connect<E: Exchange>(
             return Poll::Ready(Err(TryError::Final(Failure::client_gone())));
         }
         if let Poll::Ready(result) = connecting.as_mut().poll(cx) {
-            return Poll::Ready(Ok(result.map_err(|_| Cause::Connect)));
+            return Poll::Ready(Ok(result.map_err(|error| (Cause::Connect, is_own_want(&error)))));
         }
-        client.poll_deadline(cx, due).map(|()| Ok(Err(Cause::ConnectTimeout)))
+        client.poll_deadline(cx, due).map(|()| Ok(Err((Cause::ConnectTimeout, false))))
     });
     let connected = connected.await?;
     let now = clock::exact();
@@ -62,9 +63,11 @@ pub(crate) async fn connect<E: Exchange>(
         Err(_) if now >= deadline => {
             return Err(TryError::Final(Failure::new(504, Outcome::BackendTimeout)));
         }
-        Err(cause) => {
-            backend.cell.connect_failed(now);
-            worker.pool.forget(backend.cell.id);
+        Err((cause, is_own_want)) => {
+            if !is_own_want {
+                backend.cell.connect_failed(now);
+                worker.pool.forget(backend.cell.id);
+            }
             return Err(TryError::Backend(TryFailed { cause, is_unseen: true, is_stale: false }));
         }
     };

@@ -101,10 +101,18 @@ fn services(scene: &Scene<'_>, out: &mut Page) {
             service.meters.in_flight.load(Relaxed),
         );
     }
-    out.family("tidegate_retries_total", "counter", "Further tries, by how the request then ended.");
+    out.family(
+        "tidegate_retries_total",
+        "counter",
+        "Further tries by how the request then ended; `budget`: not made.",
+    );
     for service in services {
         let meters = &service.meters;
-        for (result, count) in [("answered", &meters.retries_answered), ("failed", &meters.retries_failed)] {
+        for (result, count) in [
+            ("answered", &meters.retries_answered),
+            ("failed", &meters.retries_failed),
+            ("budget", &meters.retries_over_budget),
+        ] {
             out.line(
                 "tidegate_retries_total",
                 &[("service", &service.name), ("result", result)],

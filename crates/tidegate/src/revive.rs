@@ -30,6 +30,7 @@ pub(crate) async fn run(shared: Arc<Shared>) {
     loop {
         every.tick().await;
         let snapshot = shared.snapshot();
+        snapshot.services.iter().for_each(|service| service.meters.budget.tick());
         let backends = snapshot.services.iter().flat_map(|service| &service.roster.backends);
         let asked: Vec<_> = backends
             .filter(|backend| {

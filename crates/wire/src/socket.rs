@@ -221,6 +221,16 @@ fn is_no_answer(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
 }
 
+/// Whether a connect failed for want of something on our side (descriptors, ports, memory), which says nothing of the
+/// backend.
+pub fn is_own_want(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    matches!(
+        Errno::from_io_error(error),
+        Some(Errno::MFILE | Errno::NFILE | Errno::ADDRNOTAVAIL | Errno::NOBUFS | Errno::NOMEM)
+    )
+}
+
 /// No delay for small writes, bounded unsent bytes. A listening socket hands both down to what it accepts.
 pub(crate) fn tune(socket: &impl AsFd) -> io::Result<()> {
     let socket = socket2::SockRef::from(socket);

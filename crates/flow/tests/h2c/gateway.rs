@@ -185,7 +185,11 @@ fn service(backends: &[&RawBackend]) -> Service {
         roster: Arc::new(Roster { backends: backends.collect() }),
         balancer: Arc::new(InTurn::default()),
         timeouts: Timeouts { connect: LONG, response: LONG, idle: LONG },
-        retry: Retry { attempts: 1, on: RetryOn { connect: true, reset: true, timeout: false } },
+        retry: Retry {
+            attempts: 1,
+            on: RetryOn { connect: true, reset: true, ..RetryOn::default() },
+            budget_millionths: 200_000,
+        },
         host: HostSent::Client,
         meters: Arc::new(ServiceMeters::default()),
         connections_max: 1024,

@@ -1,0 +1,136 @@
+//! What is tried again, where, and how often at most: refused connections, answers that are as good as none, and the
+//! budget.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tidegate_testkit::backend::{Act, OK};
+use tidegate_testkit::gateway::everything_to;
+use tidegate_testkit::load::Load;
+use tidegate_testkit::{Gateway, RawBackend, Setup, ports};
+
+const BIN: &str = env!("CARGO_BIN_EXE_tidegate");
+const UNAVAILABLE: &[u8] = b"HTTP/1.1 503 No\r\nContent-Length: 4\r\n\r\nbusy";
+
+/// An address where nothing listens.
+fn nobody() -> SocketAddr {
+    ([127, 0, 0, 1], ports::claim()).into()
+}
+
+fn request(method: &str, body: &str) -> String {
+    format!("{method} / HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n{body}", body.len())
+}
+
+fn retries(gateway: &Gateway, result: &str) -> f64 {
+    gateway.metric("tidegate_retries_total", &[&format!("result=\"{result}\"")])
+}
+
+/// A connection that is refused costs the request nothing, so it goes on until somebody takes it: whatever its method,
+/// and however few attempts are allowed.
+#[test]
+fn refused_connections_are_followed_to_the_backend_that_takes_one() {
+    for balancer in ["ewma", "least-request", "round-robin"] {
+        for (method, attempts) in [("GET", 0), ("POST", 1)] {
+            let good = RawBackend::answering(OK);
+            let backends = [nobody(), nobody(), good.address, nobody(), nobody()];
+            let service = format!("balance: {balancer}, retry: {{ attempts: {attempts}, budget: 0% }}");
+            let gateway = Setup::new(BIN).start(&everything_to(&backends, &service));
+            // Each request of a new gateway may be the first to meet an absent one.
+            for _ in 0..5 {
+                assert_eq!(gateway.ask(request(method, "hello")).status(), 200, "{method} {service}");
+            }
+            assert_eq!(good.take_arrivals().len(), 5);
+            assert_eq!(retries(&gateway, "budget"), 0.0);
+            gateway.stop();
+        }
+    }
+}
+
+/// Nobody takes it: each backend was asked once, and then the client is told.
+#[test]
+fn a_request_that_all_refuse_ends_after_each_was_asked() {
+    let backends = [nobody(), nobody(), nobody()];
+    let gateway = Setup::new(BIN).start(&everything_to(&backends, "retry: { attempts: 10 }"));
+    let answer = gateway.ask(request("GET", ""));
+    assert_eq!((answer.status(), answer.value("content-type")), (502, "application/problem+json"));
+    assert!(String::from_utf8_lossy(&answer.body).contains(r#""code":"connect_failed""#));
+    let tried = gateway.metric("tidegate_backend_requests_total", &[]);
+    assert_eq!(tried, 3.0, "each once");
+    gateway.stop();
+}
+
+#[test]
+fn listed_statuses_are_asked_again_elsewhere_while_that_is_safe() {
+    // Causes, method, what the client gets: the good backend's 200, or the bad one's own answer.
+    let cases = [
+        ("[503]", "GET", "", 200),
+        ("[502, 503, 504]", "PUT", "hello", 200),
+        ("[connect, reset, 503]", "DELETE", "", 200),
+        ("[503]", "POST", "hello", 503),
+        ("[502, 504]", "GET", "", 503),
+        ("[connect, reset]", "GET", "", 503),
+    ];
+    for (on, method, body, status) in cases {
+        let bad = RawBackend::answering(UNAVAILABLE);
+        let good = RawBackend::answering(OK);
+        let service = format!("balance: round-robin, retry: {{ on: {on} }}");
+        let gateway = Setup::new(BIN).start(&everything_to(&[bad.address, good.address], &service));
+        let answers: Vec<_> = (0..4).map(|_| gateway.ask(request(method, body))).collect();
+        let bad_ones = answers.iter().filter(|answer| answer.status() != 200).count();
+        assert_eq!(bad_ones > 0, status == 503, "{on} {method}");
+        for answer in answers.iter().filter(|answer| answer.status() != 200) {
+            assert_eq!((answer.status(), &answer.body[..]), (503, &b"busy"[..]), "the backend's own answer");
+        }
+        let (bad, good) = (bad.take_arrivals(), good.take_arrivals());
+        assert!(!bad.is_empty(), "the bad one was never asked, so nothing was shown");
+        assert_eq!(bad.len() + good.len(), 4 + if status == 200 { bad.len() } else { 0 });
+        for arrival in bad.iter().chain(&good) {
+            assert_eq!(arrival.request.as_ref().unwrap().body, body.as_bytes(), "whole each time");
+        }
+        gateway.stop();
+    }
+}
+
+/// The connection of an answer that was not wanted serves the next request.
+#[test]
+fn answers_set_aside_keep_their_connection() {
+    let bad = RawBackend::answering(UNAVAILABLE);
+    let service = "retry: { attempts: 3, on: [503], budget: 100% }";
+    let gateway = Setup::new(BIN).workers(1).start(&everything_to(&[bad.address], service));
+    for _ in 0..3 {
+        assert_eq!(gateway.ask(request("GET", "")).body, b"busy");
+    }
+    assert_eq!((bad.take_arrivals().len(), bad.connections()), (12, 1));
+    assert_eq!(retries(&gateway, "failed"), 9.0);
+    gateway.stop();
+}
+
+/// An outage of everything: backends see at most a fifth more than clients ask, and ten a second.
+#[test]
+fn retries_stay_within_the_budget() {
+    let count = std::sync::Arc::new(AtomicUsize::new(0));
+    let bad = || {
+        let count = count.clone();
+        RawBackend::by_request(move |_| {
+            count.fetch_add(1, Ordering::Relaxed);
+            vec![Act::Send(UNAVAILABLE.to_vec())]
+        })
+    };
+    let (one, other) = (bad(), bad());
+    let service = "retry: { attempts: 3, on: [503] }";
+    let gateway = Setup::new(BIN).start(&everything_to(&[one.address, other.address], service));
+    let request = request("GET", "").into_bytes();
+    let load =
+        Load { address: gateway.http, request, rate: 500, time: Duration::from_secs(3), connections: 8 };
+    let answers = load.run();
+    assert!(answers.iter().all(|answer| answer.outcome == Ok((503, b"busy".to_vec()))), "the backends' own");
+    let made = count.load(Ordering::Relaxed) - answers.len();
+    println!("{made} retries of {} requests", answers.len());
+    let floor = 10 * 4; // the fourth second may have begun
+    assert!(made >= answers.len() / 5, "{made} retries: the share was not given");
+    assert!(made <= answers.len() / 5 + floor, "{made} retries");
+    assert_eq!(retries(&gateway, "failed") as usize, made);
+    assert!(retries(&gateway, "budget") > 0.0);
+    gateway.stop();
+}
