@@ -1,7 +1,8 @@
 //! What an operator is told: a place in a file, a reason, a hint. All problems of a configuration are
 //! gathered in one `Problems`, so that nobody mends them one run at a time. Text for people is written
-//! here, without colour; the admin API and `--json` read the fields.
+//! here: `{}` without colour, `{:#}` with it, for terminals. The admin API and `--json` read the fields.
 
+mod ink;
 mod nearest;
 mod place;
 mod window;
@@ -9,6 +10,7 @@ mod window;
 pub use nearest::nearest;
 pub use place::{Place, Source};
 
+use ink::Ink;
 use std::fmt::{self, Display, Formatter, Write};
 use window::{is_unprintable, show_line};
 
@@ -66,10 +68,13 @@ impl Display for Problem {
         if let Some(place) = &self.place {
             write!(f, "{place}: ")?;
         }
-        f.write_str(&self.reason)?;
+        ink::write(f, Ink::Reason, &self.reason)?;
         match (&self.place, &self.hint) {
             (Some(place), hint) if place.line != 0 => show_line(f, place, hint.as_deref()),
-            (_, Some(hint)) => write!(f, "\n  hint: {hint}"),
+            (_, Some(hint)) => {
+                f.write_str("\n  ")?;
+                ink::write(f, Ink::Hint, &format_args!("hint: {hint}"))
+            }
             (_, None) => Ok(()),
         }
     }
@@ -142,7 +147,8 @@ impl Display for Problems {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         for (index, problem) in self.list.iter().enumerate() {
             let gap = if index == 0 { "" } else { "\n\n" };
-            write!(f, "{gap}{problem}")?;
+            f.write_str(gap)?;
+            problem.fmt(f)?;
         }
         match self.left_out {
             0 => Ok(()),

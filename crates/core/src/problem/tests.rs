@@ -88,3 +88,18 @@ fn what_an_operator_wrote_is_quoted_in_bounds_and_cannot_drive_a_terminal() {
     assert_eq!(quote("a\tb\n\u{7}\u{9b}"), "`a\\tb\\n··`");
     assert_eq!(quote(&"x".repeat(1000)).chars().count(), 63);
 }
+
+#[test]
+fn colour_is_written_only_where_it_was_asked_for() {
+    let source = Source::new("f.yaml", ".", "a: b");
+    let placed = Problem::at(&Place::on_line(&source, 1, 3, 1), "reason").hint("hint");
+    let inked =
+        "f.yaml:1:4: \x1b[1mreason\x1b[0m\n  1 | a: b\n    |    \x1b[1;31m^\x1b[0m \x1b[36mhint\x1b[0m";
+    assert_eq!(format!("{placed:#}"), inked);
+    let placeless = Problem::new("reason").hint("hint");
+    assert_eq!(format!("{placeless:#}"), "\x1b[1mreason\x1b[0m\n  \x1b[36mhint: hint\x1b[0m");
+    let mut both = Problems::from(placed);
+    both.push(placeless);
+    assert!(format!("{both:#}").starts_with(inked));
+    assert!(!both.to_string().contains('\x1b'));
+}

@@ -1,6 +1,7 @@
 //! The source line under a message: cut to what fits a terminal, with carets where they should stand.
 
 use super::Place;
+use super::ink::{self, Ink};
 use std::fmt::{self, Formatter};
 
 /// Columns of a source line shown around the caret: fits a terminal of 110 with the margin.
@@ -11,9 +12,13 @@ pub(super) fn show_line(f: &mut Formatter<'_>, place: &Place, hint: Option<&str>
     let shown = window(place);
     let number = place.line.to_string();
     writeln!(f, "\n  {number} | {}", shown.text)?;
-    write!(f, "  {:1$} | {2:3$}{4:^<5$}", "", number.len(), "", shown.indent, "", shown.carets)?;
+    write!(f, "  {:1$} | {2:3$}", "", number.len(), "", shown.indent)?;
+    ink::write(f, Ink::Caret, &format_args!("{:^<1$}", "", shown.carets))?;
     match hint {
-        Some(hint) => write!(f, " {hint}"),
+        Some(hint) => {
+            f.write_str(" ")?;
+            ink::write(f, Ink::Hint, &hint)
+        }
         None => Ok(()),
     }
 }

@@ -1,0 +1,86 @@
+//! How commands speak: results on standard output, as text or JSON; what is wrong on standard error, with the
+//! caret and the hint in colour where that is a terminal. Called by every command.
+
+use serde_json::{Value, json};
+use std::io::{self, IsTerminal, Write};
+use std::process::ExitCode;
+use tidegate_core::problem::Problems;
+
+/// Misuse, or a configuration that cannot be used.
+const UNUSABLE: u8 = 2;
+
+/// How a result is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// Prints a result and ends well.
+pub(crate) fn result(text: &str) -> ExitCode {
+    print(text);
+    ExitCode::SUCCESS
+}
+
+/// Tells why a configuration, or what was asked for, cannot be used.
+pub(crate) fn unusable(problems: &Problems) -> ExitCode {
+    tell(problems);
+    ExitCode::from(UNUSABLE)
+}
+
+/// The same in the wanted form: as JSON it is the result.
+pub(crate) fn unusable_as(form: Form, problems: &Problems) -> ExitCode {
+    match form {
+        Form::Text => tell(problems),
+        Form::Json => print(&pretty(&problems_json(problems))),
+    }
+    ExitCode::from(UNUSABLE)
+}
+
+/// JSON as it is printed.
+pub(crate) fn pretty(value: &Value) -> String {
+    format!("{value:#}")
+}
+
+/// One thing or several: `1 route`, `2 routes`.
+pub(crate) fn counted(count: usize, what: &str) -> String {
+    match count {
+        1 => format!("1 {what}"),
+        count => format!("{count} {what}s"),
+    }
+}
+
+fn problems_json(problems: &Problems) -> Value {
+    let list: Vec<Value> = problems
+        .iter()
+        .map(|problem| {
+            json!({
+                "file": problem.file(),
+                "line": problem.line(),
+                "column": problem.column(),
+                "reason": problem.reason,
+                "hint": problem.hint,
+            })
+        })
+        .collect();
+    match problems.count() - list.len() {
+        0 => json!({ "problems": list }),
+        more => json!({ "problems": list, "more": more }),
+    }
+}
+
+/// Prints a line, or several. A reader that has seen enough and left is no failure.
+fn print(text: &str) {
+    let mut out = io::stdout().lock();
+    let _ = writeln!(out, "{text}").and_then(|()| out.flush());
+}
+
+fn tell(problems: &Problems) {
+    let is_asked_without = std::env::var_os("NO_COLOR").is_some_and(|set| !set.is_empty());
+    match io::stderr().is_terminal() && !is_asked_without {
+        true => eprintln!("{problems:#}"),
+        false => eprintln!("{problems}"),
+    }
+}
