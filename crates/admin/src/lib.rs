@@ -32,7 +32,11 @@ async fn readyz(State(view): State<Arc<dyn View>>) -> impl IntoResponse {
 
 async fn metrics(State(view): State<Arc<dyn View>>) -> impl IntoResponse {
     let snapshot = view.snapshot();
-    let page =
-        prometheus::text(&Scene { snapshot: &snapshot, meters: view.meters(), version: view.version() });
+    let page = prometheus::text(&Scene {
+        snapshot: &snapshot,
+        meters: view.meters(),
+        recent: view.recent(),
+        version: view.version(),
+    });
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], page)
 }

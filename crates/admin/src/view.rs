@@ -7,6 +7,7 @@ use tidegate_config::Config;
 use tidegate_core::meters::Meters;
 use tidegate_core::plan::Snapshot;
 use tidegate_core::problem::Problems;
+use tidegate_telemetry::recent::Recent;
 
 /// The gateway as the admin listener sees it, asked at every request.
 pub trait View: Send + Sync + 'static {
@@ -20,6 +21,9 @@ pub trait View: Send + Sync + 'static {
 
     /// The counters.
     fn meters(&self) -> &Meters;
+
+    /// How long requests took of late.
+    fn recent(&self) -> &Recent;
 
     /// The program's version.
     fn version(&self) -> &str;

@@ -5,6 +5,7 @@ use crate::config::{Config, File, FileRoute, FileService, Listen, Route, Service
 use crate::matching::{self, Match};
 use crate::members::{self, Families};
 use crate::target::{ANSWER, Target};
+use crate::telemetry;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::hash::Hash;
@@ -37,12 +38,14 @@ pub(crate) fn config(
     file.state.dir = folder.join(&file.state.dir);
     check_listen(&file, root, problems);
     check_services(&file.services, problems);
+    telemetry::check(&file.telemetry, problems);
     let routes = check_routes(&file, root, families, problems);
     Some(Config {
         workers: file.workers,
         listen: file.listen,
         admin: file.admin,
         state: file.state,
+        telemetry: file.telemetry,
         services: file.services.map(|_, place, service| whole(service, place, families, problems)),
         routes,
     })

@@ -12,6 +12,7 @@ use tidegate_core::plan::{self, Leg, RoutePlan, Snapshot, Split};
 use tidegate_core::problem::{Problem, Problems};
 use tidegate_core::router::{HostPattern, MethodSet, PathPattern, RouteMatch, Router};
 use tidegate_core::service::{self, Backend, CellBook, HostSent, RetryOn, Roster};
+use tidegate_core::settings::Toggle;
 
 /// What the program hands in: what outlives a snapshot.
 pub struct Workshop<'a> {
@@ -27,6 +28,8 @@ const NONE: &str = "none";
 /// Compiles a checked configuration. Problems are those that only show when things are put together.
 pub fn compile(config: &Config, number: u64, workshop: &Workshop<'_>) -> Result<Snapshot, Problems> {
     let mut problems = Problems::default();
+    workshop.meters.bound_routes(config.telemetry.routes_max.get() as usize);
+    let is_logging = matches!(config.telemetry.access_log, Toggle::On(_));
     let none: Arc<str> = NONE.into();
     let mut services = HashMap::new();
     let mut list = Vec::new();
@@ -65,6 +68,8 @@ pub fn compile(config: &Config, number: u64, workshop: &Workshop<'_>) -> Result<
         plans: plans.into(),
         services: list.into(),
         unrouted: workshop.meters.route(&none, &none),
+        log: is_logging.then(|| workshop.meters.log().clone()),
+        alive: workshop.meters.snapshot(),
     };
     problems.unless_any(snapshot)
 }

@@ -5,6 +5,7 @@ use crate::address::Backend;
 use crate::matching::Match;
 use crate::members::{self, Families, Member};
 use crate::target::Target;
+use crate::telemetry::Telemetry;
 use std::num::NonZeroU16;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -28,6 +29,8 @@ pub struct Config {
     pub admin: Admin,
     /// What outlives the process.
     pub state: State,
+    /// What it tells about its work.
+    pub telemetry: Telemetry,
     /// Services by name.
     pub services: Table<Label, Service>,
     /// Routes in the order of the file.
@@ -93,6 +96,8 @@ settings! {
         pub(crate) admin: Admin,
         /// Where the gateway keeps what must outlive the process.
         pub(crate) state: State,
+        /// What the gateway tells about its work.
+        pub(crate) telemetry: Telemetry,
         /// What requests are sent to: a name for each service, and its backends.
         pub(crate) services: Table<Label, FileService> = Table::default(),
         /// Which requests go where. The most specific route that matches wins.

@@ -13,6 +13,7 @@ mod load;
 mod matching;
 mod members;
 mod target;
+mod telemetry;
 mod yaml;
 
 pub use address::Backend;
@@ -26,6 +27,7 @@ pub use load::{from_text, load};
 pub use matching::{HostPattern, Match, MethodName, PathPattern};
 pub use members::{Families, Member};
 pub use target::{Respond, Split, Target};
+pub use telemetry::{AccessLog, LogFormat, LogTarget, Rotate, Telemetry};
 
 /// The JSON Schema of a configuration file that may name these members.
 pub fn schema(families: &Families<'_>) -> String {

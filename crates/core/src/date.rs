@@ -1,7 +1,9 @@
-//! The Date field (RFC 9110 §5.6.7), written once a second and thread.
+//! Dates for people: the Date field (RFC 9110 §5.6.7), and the moment of a log line (RFC 3339). Their texts are
+//! written once a second and thread.
 
+use crate::clock::{self, Nanos};
 use std::cell::Cell;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// A date as `Sun, 06 Nov 1994 08:49:37 GMT`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,22 +16,11 @@ impl HttpDate {
         const MONTHS: [&str; 12] =
             ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
         let days = seconds / 86_400;
-        // Civil date from a day count: Howard Hinnant, "chrono-compatible low-level date algorithms". The year
-        // begins in March, so that the leap day comes last.
-        let shifted = days + 719_468;
-        let day_of_era = shifted % 146_097;
-        let year_of_era =
-            (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-        let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-        let month_from_march = (5 * day_of_year + 2) / 153;
-        let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-        let month = (month_from_march + 2) % 12;
-        let year = year_of_era + shifted / 146_097 * 400 + u64::from(month < 2);
-
+        let (year, month, day) = civil(days);
         let mut text = *b"Thu, 01 Jan 1970 00:00:00 GMT";
         text[..3].copy_from_slice(DAYS[(days % 7) as usize].as_bytes());
         two_digits(&mut text[5..7], day);
-        text[8..11].copy_from_slice(MONTHS[month as usize].as_bytes());
+        text[8..11].copy_from_slice(MONTHS[month as usize - 1].as_bytes());
         two_digits(&mut text[12..14], year / 100);
         two_digits(&mut text[14..16], year % 100);
         two_digits(&mut text[17..19], seconds / 3600 % 24);
@@ -42,6 +33,20 @@ impl HttpDate {
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
+}
+
+/// Year, month and day from days since 1970: Howard Hinnant, "chrono-compatible low-level date algorithms". His year
+/// begins in March, so that the leap day comes last.
+fn civil(days: u64) -> (u64, u64, u64) {
+    let shifted = days + 719_468;
+    let day_of_era = shifted % 146_097;
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = (month_from_march + 2) % 12 + 1;
+    let year = year_of_era + shifted / 146_097 * 400 + u64::from(month < 3);
+    (year, month, day)
 }
 
 fn two_digits(place: &mut [u8], number: u64) {
@@ -65,9 +70,80 @@ pub fn now() -> HttpDate {
     date
 }
 
+/// A moment as `1994-11-06T08:49:37.000001Z`.
+pub type Stamp = [u8; 27];
+
+/// The stamp of microseconds since 1970.
+pub fn stamp_of(us: u64) -> Stamp {
+    thread_local! {
+        static LAST: Cell<(u64, Stamp)> = const { Cell::new((0, *b"1970-01-01T00:00:00.000000Z")) };
+    }
+    let seconds = us / 1_000_000;
+    let (last, mut text) = LAST.get();
+    if last != seconds {
+        let (year, month, day) = civil(seconds / 86_400);
+        two_digits(&mut text[0..2], year / 100);
+        two_digits(&mut text[2..4], year);
+        two_digits(&mut text[5..7], month);
+        two_digits(&mut text[8..10], day);
+        two_digits(&mut text[11..13], seconds / 3600 % 24);
+        two_digits(&mut text[14..16], seconds / 60 % 60);
+        two_digits(&mut text[17..19], seconds % 60);
+        LAST.set((seconds, text));
+    }
+    let fraction = us % 1_000_000;
+    two_digits(&mut text[20..22], fraction / 10_000);
+    two_digits(&mut text[22..24], fraction / 100);
+    two_digits(&mut text[24..26], fraction);
+    text
+}
+
+/// How far the two clocks are apart is looked at again after so long: the system's date may be set, or drift.
+const APART_TIME: Duration = Duration::from_secs(1);
+
+/// The stamp of a moment of `clock`. Within a second two stamps of a thread are as far apart as their moments.
+#[allow(clippy::disallowed_methods)] // wall-clock time for people, not for deadlines
+pub fn stamp(at: Nanos) -> Stamp {
+    thread_local! {
+        /// Microseconds from 1970 until the process began, and when that was looked at.
+        static BEGAN: Cell<(u64, Nanos)> = const { Cell::new((0, Nanos(0))) };
+    }
+    let (mut began, looked_at) = BEGAN.get();
+    if began == 0 || at.since(looked_at) > APART_TIME {
+        let now = clock::exact();
+        let wall = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as u64);
+        began = wall.saturating_sub(now.0 / 1000);
+        BEGAN.set((began, now));
+    }
+    stamp_of(began + at.0 / 1000)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn stamps_have_microseconds_and_the_same_dates() {
+        let cases = [
+            (0, "1970-01-01T00:00:00.000000Z"),
+            (784_111_777_000_001, "1994-11-06T08:49:37.000001Z"),
+            (951_782_400_123_456, "2000-02-29T00:00:00.123456Z"),
+            (1_709_164_799_999_999, "2024-02-28T23:59:59.999999Z"),
+            (4_107_542_400_500_000, "2100-03-01T00:00:00.500000Z"),
+        ];
+        for (us, expected) in cases {
+            assert_eq!(std::str::from_utf8(&stamp_of(us)), Ok(expected));
+        }
+    }
+
+    #[test]
+    fn a_stamp_is_the_systems_time_at_that_moment() {
+        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_micros() as u64;
+        let (now, hour) = (clock::exact(), 3_600_000_000);
+        let (low, high) = (stamp_of(wall), stamp_of(wall + hour));
+        let stamp = stamp(now);
+        assert!(low <= stamp && stamp < high, "{stamp:?}");
+    }
 
     #[test]
     fn dates_are_right_across_leap_years_and_centuries() {

@@ -9,6 +9,7 @@ pub mod exchange;
 pub mod head;
 pub mod header;
 pub mod limits;
+pub mod log;
 pub mod meters;
 pub mod name;
 pub mod node;

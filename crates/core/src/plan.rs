@@ -2,7 +2,8 @@
 //! shared; a request sees one snapshot from its first step to its last.
 
 use crate::header::HeaderField;
-use crate::meters::RouteMeters;
+use crate::log::Log;
+use crate::meters::{Alive, RouteMeters};
 use crate::policy::Policy;
 use crate::router::Router;
 use crate::service::Service;
@@ -95,4 +96,8 @@ pub struct Snapshot {
     pub services: Box<[Arc<Service>]>,
     /// Counters of requests that found no route.
     pub unrouted: Arc<RouteMeters>,
+    /// Where lines of the access log go; `None` when nobody wants them.
+    pub log: Option<Arc<Log>>,
+    /// Counts it while it is in memory.
+    pub alive: Alive,
 }

@@ -4,7 +4,7 @@
 
 use crate::balance::Balancer;
 use crate::clock::Nanos;
-use crate::meters::ServiceMeters;
+use crate::meters::{Histogram, PerWorker, ServiceMeters};
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -66,6 +66,8 @@ pub struct BackendCell {
     pub changed_at: AtomicU64,
     /// When a connect last failed, as `Nanos`; of backends that are all down, the first of these is asked next.
     pub failed_at: AtomicU64,
+    /// From a try's beginning until the head of its answer.
+    pub durations: PerWorker<Histogram>,
 }
 
 impl BackendCell {
@@ -185,17 +187,24 @@ pub struct Service {
 type CellsByName = HashMap<(Arc<str>, Address), Arc<BackendCell>>;
 
 /// Learnt state by service and address, so that a reload finds it again.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct CellBook {
     cells: Mutex<CellsByName>,
+    workers: usize,
 }
 
 impl CellBook {
+    /// A book for so many workers.
+    pub fn new(workers: usize) -> CellBook {
+        CellBook { cells: Mutex::default(), workers }
+    }
+
     /// The cell of a backend, made on first use.
     pub fn cell(&self, service: &Arc<str>, address: &Address) -> Arc<BackendCell> {
         let mut cells = self.cells.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let id = cells.len();
-        let make = || Arc::new(BackendCell { id, ..BackendCell::default() });
+        let durations = || PerWorker::new(self.workers);
+        let make = || Arc::new(BackendCell { id, durations: durations(), ..BackendCell::default() });
         cells.entry((service.clone(), address.clone())).or_insert_with(make).clone()
     }
 }

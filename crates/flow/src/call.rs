@@ -90,8 +90,19 @@ pub(crate) async fn call<'s, 'w, E: Exchange>(
         record.attempt(reservation.backend());
         let begun = clock::coarse();
         let upload = Pump::new(&worker.pipes, plan.body_bytes_max);
-        let result =
-            attempt(worker, service, &reservation, reuse, deadline, request, client, response, upload).await;
+        let result = attempt(
+            worker,
+            service,
+            &reservation,
+            reuse,
+            deadline,
+            request,
+            client,
+            response,
+            upload,
+            record,
+        )
+        .await;
         reuse = Reuse::Allowed;
         let failed = match result {
             Err(TryError::Final(failure)) => return Err(failure),
@@ -101,6 +112,7 @@ pub(crate) async fn call<'s, 'w, E: Exchange>(
                 let is_failed = service.retry.on.has_status(response.status);
                 let sample = if is_failed { Sample::Failed } else { Sample::Answered };
                 reservation.observe(now, sample(now.since(begun)));
+                reservation.backend().cell.durations.of(worker.number).record(now.since(begun));
                 let reached = Reached { reservation, upstream, parsed, upload };
                 if is_failed {
                     let cause = Cause::Status(response.status);
@@ -145,8 +157,10 @@ async fn attempt<'w, E: Exchange>(
     client: &mut E,
     response: &mut ResponseHead,
     upload: Pump<'w>,
+    record: &mut Record<'_>,
 ) -> Result<(Box<Upstream>, ParsedResponse, Pump<'w>), TryError> {
     let mut upstream = send::connect(worker, service, reservation, reuse, deadline, request, client).await?;
+    record.connected();
     send::begin(service, reservation, &mut upstream, request, client);
     receive::receive(service, deadline, request, client, response, upstream, upload).await
 }

@@ -6,6 +6,8 @@ mod call;
 mod deliver;
 mod forward;
 mod inbound;
+mod json;
+mod line;
 mod outbound;
 mod pump;
 mod receive;
@@ -16,6 +18,7 @@ mod reserve;
 mod route;
 mod send;
 mod steps;
+mod text;
 mod tunnel;
 pub mod worker;
 

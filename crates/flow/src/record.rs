@@ -1,15 +1,21 @@
-//! Step 10: what is kept of a request: its stamps while it runs, and its meters when it ends. Always runs.
+//! Step 10: what is kept of a request: its stamps while it runs, and when it ends its meters and its line in the access
+//! log, if there is one. Always runs.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use tidegate_core::clock::{self, Nanos};
 use tidegate_core::exchange::Exchange;
-use tidegate_core::head::RequestHead;
+use tidegate_core::head::{RequestHead, Span};
+use tidegate_core::log::Log;
 use tidegate_core::meters::bump;
+use tidegate_core::name::Name;
 use tidegate_core::outcome::Outcome;
 use tidegate_core::plan::{Leg, RoutePlan, Snapshot};
 use tidegate_core::service::Backend;
 use tidegate_core::template::Origin;
+use tidegate_wire::scratch;
 
+use crate::line::{Asked, Line, Times};
 use crate::worker::Worker;
 
 /// A request's id: 128 random bits in hex, the same in the answer, at the backend and in the log.
@@ -62,11 +68,26 @@ pub(crate) struct Record<'s> {
     pub bytes_in: u64,
     /// Bytes of body to the client.
     pub bytes_out: u64,
+    picked_at: Option<Nanos>,
+    connected_at: Option<Nanos>,
+    first_byte_at: Option<Nanos>,
+    /// What only its line in the log needs.
+    logged: Option<Logged<'s>>,
+}
+
+/// What is kept of a request for its line alone.
+struct Logged<'s> {
+    log: &'s Log,
+    /// As the client asked for them, whatever policies make of the head: what stands in its text stays there.
+    path: Span,
+    query: Span,
+    /// The backend tried last.
+    backend: Option<Arc<str>>,
 }
 
 impl Record<'_> {
     /// The request's head has come.
-    pub(crate) fn begin<'s>(worker: &Worker) -> Record<'s> {
+    pub(crate) fn begin<'s>(worker: &Worker, snapshot: &'s Snapshot, request: &RequestHead) -> Record<'s> {
         Record {
             id: RequestId::new(worker),
             worker: worker.number,
@@ -79,6 +100,15 @@ impl Record<'_> {
             retries: 0,
             bytes_in: 0,
             bytes_out: 0,
+            picked_at: None,
+            connected_at: None,
+            first_byte_at: None,
+            logged: snapshot.log.as_deref().map(|log| Logged {
+                log,
+                path: request.path,
+                query: request.query,
+                backend: None,
+            }),
         }
     }
 
@@ -97,14 +127,27 @@ impl Record<'_> {
         self.head_at
     }
 
-    /// A try begins.
-    pub(crate) fn attempt(&mut self, _backend: &Backend) {
+    /// A try begins: this backend was picked.
+    pub(crate) fn attempt(&mut self, backend: &Backend) {
         self.tries += 1;
+        self.picked_at = Some(clock::coarse());
+        self.connected_at = None;
+        self.first_byte_at = None;
+        if let Some(logged) = &mut self.logged {
+            logged.backend = Some(backend.label.clone());
+        }
+    }
+
+    /// A connection to the backend stands.
+    pub(crate) fn connected(&mut self) {
+        self.connected_at = Some(clock::coarse());
     }
 
     /// The backend's head has come: by the clock of this turn of the loop, which was read when the kernel said so.
     pub(crate) fn first_byte(&mut self) -> Nanos {
-        clock::coarse()
+        let now = clock::coarse();
+        self.first_byte_at = Some(now);
+        now
     }
 
     /// The answer's head is on its way to the client.
@@ -150,9 +193,72 @@ impl Record<'_> {
             (None, None) => &snapshot.unrouted,
         };
         let cells = meters.of(self.worker);
+        let duration = clock::exact().since(self.head_at);
+        let bytes_in = self.bytes_in.max(client.taken());
         cells.count(request.method, self.status);
-        cells.duration.record(clock::exact().since(self.head_at));
-        bump(&cells.bytes_in, self.bytes_in.max(client.taken()));
+        cells.duration.record(duration);
+        meters.of_service.latency.of(self.worker).record(duration);
+        bump(&cells.bytes_in, bytes_in);
         bump(&cells.bytes_out, self.bytes_out);
+        if let Some(logged) = &self.logged {
+            let since = |at: Option<Nanos>| at.map(|at| at.since(self.head_at).as_nanos() as u64);
+            let times = Times {
+                duration: Some(duration.as_nanos() as u64),
+                queued: since(self.picked_at),
+                connected: since(self.connected_at),
+                first_byte: since(self.first_byte_at),
+            };
+            let route = plan.map_or(NOBODY, |plan| &plan.name);
+            self.log(logged, times, bytes_in, route, request, client);
+        }
     }
+
+    fn log<E: Exchange>(
+        &self,
+        logged: &Logged<'_>,
+        times: Times,
+        bytes_in: u64,
+        route: &str,
+        request: &RequestHead,
+        client: &E,
+    ) {
+        let text = request.fields.text();
+        // The client's own stands first, even if a policy has removed it.
+        let user_agent = request.fields.list().iter().find(|field| field.name == Name::UserAgent);
+        let line = Line {
+            head_at: self.head_at,
+            request_id: self.request_id(),
+            client: client.client(),
+            route,
+            service: self.leg.map_or(NOBODY, |leg| &leg.service.name),
+            backend: logged.backend.as_deref(),
+            asked: Some(Asked {
+                method: request.method_bytes(),
+                host: request.host_bytes(),
+                path: logged.path.of(text),
+                query_bytes: logged.query.len() as u64,
+                protocol: client.protocol().text(),
+                user_agent: user_agent.map(|field| field.value.of(text)),
+            }),
+            status: self.status,
+            outcome: self.outcome,
+            bytes_in,
+            bytes_out: self.bytes_out,
+            retries: self.retries,
+            times,
+            attempt: self.first_byte_at.map(|_| self.tries),
+        };
+        write(logged.log, self.worker, &line);
+    }
+}
+
+/// The label of requests without a route, and of those without a service, as in the metrics.
+pub(crate) const NOBODY: &str = "none";
+
+/// Hands a line to the log. It is put together in a text of the worker's own: no allocation.
+pub(crate) fn write(log: &Log, worker: usize, line: &Line<'_>) {
+    let mut text = scratch::text();
+    line.write(&mut text);
+    log.write(worker, &text);
+    scratch::give_back(&mut text);
 }

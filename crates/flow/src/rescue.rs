@@ -2,6 +2,7 @@
 //! what happened and which request it was; never a backend's address or anything of our insides.
 
 use std::io::Write;
+use tidegate_core::clock;
 use tidegate_core::date;
 use tidegate_core::exchange::{Client, Exchange};
 use tidegate_core::head::{RequestHead, ResponseHead};
@@ -12,6 +13,7 @@ use tidegate_core::policy::Reply;
 use tidegate_core::status::reason;
 use tidegate_wire::scratch;
 
+use crate::line::{Line, Times};
 use crate::outbound;
 use crate::record::{self, Record};
 use crate::reply;
@@ -100,7 +102,7 @@ pub(crate) async fn rescue<E: Exchange>(
 /// Answers what the codec refused before it was a request.
 pub(crate) fn refuse(
     worker: &Worker,
-    _client: &Client,
+    client: &Client,
     refusal: Refusal,
     answer: &mut ResponseHead,
     body: &mut Vec<u8>,
@@ -108,7 +110,27 @@ pub(crate) fn refuse(
     let id = record::RequestId::new(worker);
     fill(&Failure::refused(refusal), id.bytes(), answer, body);
     outbound::identify(answer, id.bytes());
-    worker.snapshot().unrouted.of(worker.number).count(Method::Other, refusal.status);
+    let snapshot = worker.snapshot();
+    snapshot.unrouted.of(worker.number).count(Method::Other, refusal.status);
+    if let Some(log) = &snapshot.log {
+        let line = Line {
+            head_at: clock::exact(),
+            request_id: id.bytes(),
+            client,
+            route: record::NOBODY,
+            service: record::NOBODY,
+            backend: None,
+            asked: None,
+            status: refusal.status,
+            outcome: outcome_of(refusal),
+            bytes_in: 0,
+            bytes_out: body.len() as u64,
+            retries: 0,
+            times: Times::default(),
+            attempt: None,
+        };
+        record::write(log, worker.number, &line);
+    }
 }
 
 /// Writes head and body of a failure's answer.

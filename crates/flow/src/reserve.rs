@@ -4,6 +4,7 @@
 use std::sync::atomic::Ordering::Relaxed;
 use tidegate_core::balance::{Pick, Sample, Tried};
 use tidegate_core::clock::{self, Nanos};
+use tidegate_core::meters::NORMAL_PRIORITY;
 use tidegate_core::outcome::Outcome;
 use tidegate_core::service::{Backend, Service};
 
@@ -20,6 +21,7 @@ pub(crate) struct Reservation<'s> {
 /// Reserves the first place of a request.
 pub(crate) fn reserve<'s>(worker: &Worker, service: &'s Service) -> Result<Reservation<'s>, Failure> {
     if service.meters.in_flight.load(Relaxed) >= service.connections_max as u64 {
+        service.meters.shed[NORMAL_PRIORITY].fetch_add(1, Relaxed);
         return Err(Failure::new(503, Outcome::Shed).with("retry-after", "1".into()));
     }
     let Some(index) = pick(worker, service, Tried::default()) else {

@@ -14,7 +14,7 @@ use crate::{call, deliver, forward, inbound, outbound, reply, rescue, route};
 /// Serves one request.
 pub(crate) async fn run<E: Exchange>(worker: &Worker, request: &mut RequestHead, client: &mut E) {
     let snapshot = worker.snapshot();
-    let mut record = Record::begin(worker);
+    let mut record = Record::begin(worker, &snapshot, request);
     let mut response: Leased<ResponseHead> = Leased::take();
 
     let mut plan = None;

@@ -1,10 +1,13 @@
-//! The meters in Prometheus text format 0.0.4. Labels come from the configuration, methods and status codes only,
+//! The meters in Prometheus text format 0.0.4; docs/guide/metrics.md tells what each is for. Labels come from the configuration, methods and status codes only,
 //! so the number of lines is bounded by what is configured.
 
 use std::fmt::Write;
 use std::sync::atomic::Ordering::Relaxed;
-use tidegate_core::meters::{BOUNDS_SECONDS, HistogramSum, Meters};
+use tidegate_core::meters::{BOUNDS_SECONDS, HistogramSum, Lag, Meters, PRIORITIES};
 use tidegate_core::plan::Snapshot;
+use tidegate_core::service::{Backend, Service};
+
+use crate::recent::Recent;
 
 /// What `text` shows beside the meters.
 pub struct Scene<'a> {
@@ -12,6 +15,8 @@ pub struct Scene<'a> {
     pub snapshot: &'a Snapshot,
     /// The counters.
     pub meters: &'a Meters,
+    /// How long requests took of late.
+    pub recent: &'a Recent,
     /// The program's version.
     pub version: &'a str,
 }
@@ -22,8 +27,8 @@ pub fn text(scene: &Scene<'_>) -> String {
     requests(scene, &mut out);
     listeners(scene, &mut out);
     services(scene, &mut out);
-    out.family("tidegate_build_info", "gauge", "The program that runs; always 1.");
-    out.line("tidegate_build_info", &[("version", scene.version)], 1);
+    backends(scene, &mut out);
+    process(scene, &mut out);
     out.0
 }
 
@@ -120,23 +125,77 @@ fn services(scene: &Scene<'_>, out: &mut Page) {
             );
         }
     }
+    out.family("tidegate_shed_total", "counter", "Requests turned away for want of a place, by priority.");
+    for service in services {
+        for (priority, count) in PRIORITIES.into_iter().zip(&service.meters.shed) {
+            let labels = [("service", &*service.name), ("priority", priority)];
+            out.line("tidegate_shed_total", &labels, count.load(Relaxed));
+        }
+    }
+    let name = "tidegate_request_duration_recent_seconds";
+    out.family(name, "gauge", "Durations of requests in the last ten seconds, by quantile.");
+    for (service, durations) in scene.recent.services() {
+        for (quantile, q) in [("0.5", 0.5), ("0.9", 0.9), ("0.99", 0.99)] {
+            if let Some(duration) = durations.quantile(q) {
+                let labels = [("service", &*service), ("quantile", quantile)];
+                out.line(name, &labels, duration.as_secs_f64());
+            }
+        }
+    }
+}
+
+fn backends(scene: &Scene<'_>, out: &mut Page) {
+    let services = &scene.snapshot.services;
     let backends: Vec<_> =
-        services.iter().flat_map(|s| s.roster.backends.iter().map(move |b| (s, b))).collect();
+        services.iter().flat_map(|s| s.roster.backends.iter().map(move |b| (&**s, b))).collect();
+    fn labels<'a>((service, backend): &(&'a Service, &'a Backend)) -> [(&'static str, &'a str); 2] {
+        [("service", &service.name), ("backend", &backend.label)]
+    }
     out.family("tidegate_backend_up", "gauge", "1 if the backend is up or nothing is known of it.");
-    for (service, backend) in &backends {
-        let labels = [("service", &*service.name), ("backend", &*backend.label)];
-        out.line("tidegate_backend_up", &labels, u64::from(!backend.cell.is_down()));
+    for each in &backends {
+        out.line("tidegate_backend_up", &labels(each), u64::from(!each.1.cell.is_down()));
     }
     out.family("tidegate_backend_requests_total", "counter", "Tries sent to a backend.");
-    for (service, backend) in &backends {
-        let labels = [("service", &*service.name), ("backend", &*backend.label)];
-        out.line("tidegate_backend_requests_total", &labels, backend.cell.requests.load(Relaxed));
+    for each in &backends {
+        out.line("tidegate_backend_requests_total", &labels(each), each.1.cell.requests.load(Relaxed));
     }
     out.family("tidegate_backend_failures_total", "counter", "Tries that failed at a backend.");
-    for (service, backend) in &backends {
-        let labels = [("service", &*service.name), ("backend", &*backend.label)];
-        out.line("tidegate_backend_failures_total", &labels, backend.cell.failures.load(Relaxed));
+    for each in &backends {
+        out.line("tidegate_backend_failures_total", &labels(each), each.1.cell.failures.load(Relaxed));
     }
+    let name = "tidegate_backend_request_duration_seconds";
+    out.family(name, "histogram", "From a try's beginning until the head of its answer, in seconds.");
+    for each in &backends {
+        let durations = &each.1.cell.durations;
+        if durations.used().next().is_some() {
+            let mut sum = HistogramSum::default();
+            durations.used().for_each(|cells| cells.add_to(&mut sum));
+            out.histogram(name, &labels(each), &sum);
+        }
+    }
+}
+
+fn process(scene: &Scene<'_>, out: &mut Page) {
+    let meters = scene.meters;
+    out.family("tidegate_config_reloads_total", "counter", "Configurations given while running.");
+    for (result, count) in [("ok", &meters.reloads_ok), ("failed", &meters.reloads_failed)] {
+        out.line("tidegate_config_reloads_total", &[("result", result)], count.load(Relaxed));
+    }
+    let is_ok = u64::from(meters.last_reload_ok.load(Relaxed));
+    out.single("tidegate_config_last_reload_success", "gauge", "1 if the last one is in use.", is_ok);
+    let alive = meters.snapshots_alive();
+    out.single("tidegate_snapshots_alive", "gauge", "Configurations that requests still use.", alive);
+    let lag = meters.lag.used().map(Lag::greatest).max().unwrap_or_default().as_secs_f64();
+    out.single("tidegate_worker_lag_seconds", "gauge", "How late the latest worker's loop was of late.", lag);
+    let dropped = meters.log().dropped();
+    out.single(
+        "tidegate_log_dropped_total",
+        "counter",
+        "Lines of the access log that were dropped.",
+        dropped,
+    );
+    out.family("tidegate_build_info", "gauge", "The program that runs; always 1.");
+    out.line("tidegate_build_info", &[("version", scene.version)], 1);
 }
 
 struct Page(String);
@@ -145,6 +204,11 @@ struct Page(String);
 impl Page {
     fn family(&mut self, name: &str, kind: &str, help: &str) {
         let _ = write!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}\n");
+    }
+
+    fn single(&mut self, name: &str, kind: &str, help: &str, value: impl std::fmt::Display) {
+        self.family(name, kind, help);
+        self.line(name, &[], value);
     }
 
     fn line(&mut self, name: &str, labels: &[(&str, &str)], value: impl std::fmt::Display) {
@@ -206,8 +270,13 @@ mod tests {
             plans: Box::default(),
             services: Box::default(),
             unrouted: meters.route(&Arc::from("none"), &Arc::from("none")),
+            log: None,
+            alive: meters.snapshot(),
         };
-        let page = text(&Scene { snapshot: &snapshot, meters: &meters, version: "1.2.3" });
+        let recent = Recent::default();
+        meters.service(&"api".into()).latency.of(0).record(Duration::from_millis(3));
+        recent.fold(&meters);
+        let page = text(&Scene { snapshot: &snapshot, meters: &meters, recent: &recent, version: "1.2.3" });
         let labels = r#"route="a \"b\" \\c",service="api""#;
         for line in [
             format!(r#"tidegate_requests_total{{{labels},method="GET",code="200"}} 2"#),
@@ -215,6 +284,10 @@ mod tests {
             format!(r#"tidegate_request_duration_seconds_bucket{{{labels},le="0.0025"}} 0"#),
             format!(r#"tidegate_request_duration_seconds_bucket{{{labels},le="0.005"}} 1"#),
             format!(r#"tidegate_request_duration_seconds_count{{{labels}}} 1"#),
+            "tidegate_snapshots_alive 1".to_owned(),
+            "tidegate_config_last_reload_success 1".to_owned(),
+            r#"tidegate_config_reloads_total{result="failed"} 0"#.to_owned(),
+            "tidegate_log_dropped_total 0".to_owned(),
             r#"tidegate_build_info{version="1.2.3"} 1"#.to_owned(),
         ] {
             assert!(page.lines().any(|there| there == line), "{line} is missing in\n{page}");

@@ -1,9 +1,11 @@
 //! The program: command line and assembly. The only crate that names every member of every family.
 
+mod access_log;
 mod cli;
 mod demo;
 mod families;
 mod gateway;
+mod lag;
 mod local;
 mod revive;
 mod up;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 use tidegate_core::clock;
-use tidegate_core::meters::ListenerMeters;
+use tidegate_core::meters::{Lag, ListenerMeters, PerWorker};
 use tidegate_core::plan::Snapshot;
 use tidegate_flow::Worker;
 use tidegate_wire::http1::server::{ConnectionLimits, Idle, Serving};
@@ -14,6 +14,8 @@ use tidegate_wire::listen::{Acceptor, Admitted, ConnectionCounts, Listening, Per
 use tidegate_wire::timer;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+
+use crate::lag;
 
 /// Pause after a failed accept (no descriptors left): long enough not to spin, short enough not to be felt.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
@@ -44,6 +46,7 @@ pub(crate) struct Start {
     pub(crate) snapshot: Arc<Snapshot>,
     pub(crate) seed: u64,
     pub(crate) listeners: Vec<WorkerListener>,
+    pub(crate) lag: Arc<PerWorker<Lag>>,
     pub(crate) orders: mpsc::Receiver<Order>,
 }
 
@@ -59,12 +62,13 @@ pub(crate) fn run(start: Start) -> std::io::Result<()> {
 }
 
 async fn work(start: Start) -> std::io::Result<()> {
-    let Start { number, workers, snapshot, seed, listeners, mut orders } = start;
+    let Start { number, workers, snapshot, seed, listeners, lag, mut orders } = start;
     let worker = Rc::new(Worker::new(number, workers, NODE, snapshot, seed));
     let is_draining = Rc::new(Cell::new(false));
     let open = Rc::new(Cell::new(0usize));
     tokio::task::spawn_local(timer::drive());
     tokio::task::spawn_local(housekeeping(worker.clone()));
+    tokio::task::spawn_local(lag::watch(lag, number));
     let mut accepting = Vec::new();
     for listener in listeners {
         let acceptor = Rc::new(Accepting {

@@ -133,7 +133,7 @@ struct Gateway {
 
 impl Gateway {
     fn start(config: &Config) -> Gateway {
-        let (cells, meters) = (CellBook::default(), Meters::new(1));
+        let (cells, meters) = (CellBook::new(1), Meters::new(1));
         let snapshot = compile(config, 1, &Workshop { cells: &cells, meters: &meters }).expect("compile");
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, ports::claim()));
         let sockets = Listeners::default().for_workers(&Bind::Inet(address), 1).expect("listen");

@@ -11,7 +11,7 @@ use std::time::Duration;
 use tidegate_core::balance::{Balancer, Pick, Sample};
 use tidegate_core::clock::{self, Nanos};
 use tidegate_core::header::{HeaderField, HeaderName, HeaderValue};
-use tidegate_core::meters::{RouteCells, RouteMeters, ServiceMeters};
+use tidegate_core::meters::{Alive, RouteCells, RouteMeters, ServiceMeters};
 use tidegate_core::name::Method;
 use tidegate_core::plan::{Leg, Respond, RoutePlan, Snapshot, Target};
 use tidegate_core::router::{MethodSet, PathPattern, RouteMatch, Router};
@@ -134,7 +134,7 @@ fn run(listener: TcpListener, snapshot: Arc<Snapshot>, mut stopped: oneshot::Rec
 
 fn snapshot(backends: &[&RawBackend]) -> Snapshot {
     let service = Arc::new(service(backends));
-    let meters = |route: &str| Arc::new(RouteMeters::new(route.into(), "backends".into(), 1));
+    let meters = |route: &str| Arc::new(RouteMeters::new(route.into(), "backends".into(), Arc::default(), 1));
     let to_backends = |route: &str| Target::Service(Leg { service: service.clone(), meters: meters(route) });
     let routes = [
         (API, to_backends(API), 1 << 20, None),
@@ -164,6 +164,8 @@ fn snapshot(backends: &[&RawBackend]) -> Snapshot {
         plans: plans.into(),
         services: [service.clone()].into(),
         unrouted: meters("none"),
+        log: None,
+        alive: Alive::default(),
     }
 }
 
@@ -175,7 +177,7 @@ fn hello() -> Respond {
 
 fn service(backends: &[&RawBackend]) -> Service {
     let name: Arc<str> = "backends".into();
-    let cells = CellBook::default();
+    let cells = CellBook::new(1);
     let backends = backends.iter().map(|backend| {
         let address = Address::Inet(backend.address);
         Backend { label: address.to_string().into(), weight: 1, cell: cells.cell(&name, &address), address }

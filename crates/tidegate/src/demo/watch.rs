@@ -158,7 +158,7 @@ mod tests {
             a: { backends: [\"127.0.0.1:2\", \"127.0.0.1:3\"] }\n  b: { backends: [\"127.0.0.1:4\"] }\n";
         let config =
             tidegate_config::from_text("x", text, std::path::Path::new("/"), &families::ALL).unwrap();
-        let (cells, meters) = (CellBook::default(), Meters::new(1));
+        let (cells, meters) = (CellBook::new(1), Meters::new(1));
         let workshop = tidegate_config::Workshop { cells: &cells, meters: &meters };
         Watch::new(Arc::new(tidegate_config::compile(&config, 1, &workshop).unwrap()))
     }

@@ -15,17 +15,23 @@ use tidegate_core::meters::{Meters, WORKERS_MAX};
 use tidegate_core::plan::Snapshot;
 use tidegate_core::problem::{Problem, Problems};
 use tidegate_core::service::CellBook;
+use tidegate_telemetry::access_log::AccessLog;
+use tidegate_telemetry::recent::Recent;
 use tidegate_wire::listen::{ConnectionCounts, Listening};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use listening::{AdminSocket, bind_admin, bind_all, connection_limits, per_address};
 
+use crate::access_log;
 use crate::revive;
 use crate::worker::{self, Order, Start, WorkerListener};
 
 /// How long requests in flight may take to finish once the gateway is told to stop.
 const DRAIN_TIME: Duration = Duration::from_secs(30);
+/// How long the access log may take to write its last lines once all requests are over: a second more than a slow disk
+/// needs for all rings.
+const LOG_TIME: Duration = Duration::from_secs(2);
 /// Orders waiting for a worker: it takes them at once, so one is enough; a few cost nothing.
 const ORDERS_MAX: usize = 8;
 
@@ -33,6 +39,7 @@ const ORDERS_MAX: usize = 8;
 pub(crate) struct Shared {
     running: RwLock<Running>,
     meters: Meters,
+    recent: Recent,
     is_draining: AtomicBool,
 }
 
@@ -50,6 +57,10 @@ impl View for Shared {
 
     fn meters(&self) -> &Meters {
         &self.meters
+    }
+
+    fn recent(&self) -> &Recent {
+        &self.recent
     }
 
     fn version(&self) -> &str {
@@ -84,6 +95,7 @@ impl From<Problem> for StartError {
 /// A running gateway.
 pub(crate) struct Gateway {
     shared: Arc<Shared>,
+    log: AccessLog,
     control: tokio::runtime::Runtime,
     workers: Vec<(mpsc::Sender<Order>, JoinHandle<std::io::Result<()>>)>,
     greeting: String,
@@ -95,27 +107,34 @@ impl Gateway {
         raise_descriptor_limit();
         let count = worker_count(config.workers);
         let meters = Meters::new(count);
-        let snapshot = compile(config, &meters)?;
+        let snapshot = compile(config, count, &meters)?;
         prepare_state(&config.state.dir)?;
+        let log_to = access_log::open(config)?;
 
         let control = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2) // health, admin and files; none of it is heavy
             .thread_name("tidegate-control")
             .enable_all()
             .build()
-            .map_err(|error| Problem::new(format!("cannot start threads: {error}")))?;
+            .map_err(no_thread)?;
         let admin = bind_admin(&config.admin.bind)?;
         let sockets = bind_all(config, count)?;
 
         let shared = Arc::new(Shared {
             running: RwLock::new(Running { config: Arc::new(config.clone()), snapshot: Arc::new(snapshot) }),
             meters,
+            recent: Recent::default(),
             is_draining: AtomicBool::new(false),
         });
+        let mut log = AccessLog::new(shared.meters.log().clone());
+        if let Some(destination) = log_to {
+            log.turn_to(destination).map_err(no_thread)?;
+        }
         let workers = start_workers(config, count, sockets, &shared)?;
         control.spawn(serve_admin(admin, shared.clone()));
         control.spawn(revive::run(shared.clone()));
-        Ok(Gateway { greeting: greeting(config, count), shared, control, workers })
+        control.spawn(fold(shared.clone()));
+        Ok(Gateway { greeting: greeting(config, count), shared, log, control, workers })
     }
 
     /// One line that says what was started and where.
@@ -157,12 +176,14 @@ impl Gateway {
         {
             std::thread::sleep(Duration::from_millis(5));
         }
+        // Nobody writes any more, or has had its time: what is left is in the rings.
+        self.log.finish(LOG_TIME);
         self.control.shutdown_background();
     }
 }
 
-fn compile(config: &Config, meters: &Meters) -> Result<Snapshot, StartError> {
-    let cells = CellBook::default();
+fn compile(config: &Config, workers: usize, meters: &Meters) -> Result<Snapshot, StartError> {
+    let cells = CellBook::new(workers);
     tidegate_config::compile(config, 1, &Workshop { cells: &cells, meters }).map_err(StartError::Problems)
 }
 
@@ -208,6 +229,19 @@ async fn serve_admin(socket: AdminSocket, shared: Arc<Shared>) -> std::io::Resul
     }
 }
 
+/// Keeps the durations of late up to date.
+async fn fold(shared: Arc<Shared>) {
+    let mut every_second = tokio::time::interval(Duration::from_secs(1));
+    loop {
+        every_second.tick().await;
+        shared.recent.fold(&shared.meters);
+    }
+}
+
+fn no_thread(error: std::io::Error) -> Problem {
+    Problem::new(format!("cannot start a thread: {error}"))
+}
+
 type Threads = Vec<(mpsc::Sender<Order>, JoinHandle<std::io::Result<()>>)>;
 
 fn start_workers(
@@ -235,12 +269,19 @@ fn start_workers(
     let mut threads = Vec::new();
     for (number, listeners) in by_worker.into_iter().enumerate() {
         let (sender, orders) = mpsc::channel(ORDERS_MAX);
-        let start =
-            Start { number, workers: count, snapshot: shared.snapshot(), seed: seed(), listeners, orders };
+        let start = Start {
+            number,
+            workers: count,
+            snapshot: shared.snapshot(),
+            seed: seed(),
+            listeners,
+            lag: shared.meters.lag.clone(),
+            orders,
+        };
         let thread = std::thread::Builder::new()
             .name(format!("tidegate-{number}"))
             .spawn(move || worker::run(start))
-            .map_err(|error| Problem::new(format!("cannot start a worker thread: {error}")))?;
+            .map_err(no_thread)?;
         threads.push((sender, thread));
     }
     Ok(threads)

@@ -1,0 +1,106 @@
+//! What the program tells people while it runs: a line on standard error with time, level and a text, each once. WARN
+//! means that it went on, ERROR that a person must look. Nothing here is about single requests: that is the access
+//! log. Never called on a worker, as standard error may be slow.
+
+use std::collections::HashMap;
+use std::fmt::{Display, Write as _};
+use std::io::Write as _;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+use tidegate_core::clock::{self, Nanos};
+use tidegate_core::date;
+
+/// The same text is written again after so long at the soonest; what came between is counted.
+const AGAIN_TIME: Duration = Duration::from_secs(10);
+
+/// What belongs to a text: names and values.
+pub type Details<'a> = &'a [(&'a str, &'a dyn Display)];
+
+/// Tells that something is wrong and the gateway went on.
+pub fn warn(text: &'static str, details: Details<'_>) {
+    say("WARN", text, details);
+}
+
+/// Tells that something is wrong and a person must look.
+pub fn error(text: &'static str, details: Details<'_>) {
+    say("ERROR", text, details);
+}
+
+fn say(level: &str, text: &'static str, details: Details<'_>) {
+    // By text; as many as stand in the program.
+    static SAID: Mutex<Option<HashMap<&'static str, Said>>> = Mutex::new(None);
+    let now = clock::exact();
+    let mut said = SAID.lock().unwrap_or_else(PoisonError::into_inner);
+    let said = said.get_or_insert_default().entry(text).or_default();
+    if let Some(unsaid) = said.again(now) {
+        let line = line(&date::stamp(now), level, text, details, unsaid);
+        // Nobody is left to tell that nobody listens.
+        let _ = std::io::stderr().write_all(line.as_bytes());
+    }
+}
+
+/// When a text was written last, and how often it would have been since.
+#[derive(Default)]
+struct Said {
+    at: Option<Nanos>,
+    unsaid: u64,
+}
+
+impl Said {
+    /// Whether it may be written now, and how often it was not since the last time.
+    fn again(&mut self, now: Nanos) -> Option<u64> {
+        if self.at.is_some_and(|at| now.since(at) < AGAIN_TIME) {
+            self.unsaid += 1;
+            return None;
+        }
+        self.at = Some(now);
+        Some(std::mem::take(&mut self.unsaid))
+    }
+}
+
+fn line(stamp: &date::Stamp, level: &str, text: &str, details: Details<'_>, unsaid: u64) -> String {
+    let mut line = format!("{} {level} {text}", String::from_utf8_lossy(stamp));
+    let repeats = (unsaid > 0).then_some(("repeats", &unsaid as &dyn Display));
+    for (name, value) in details.iter().copied().chain(repeats) {
+        let value = value.to_string();
+        let is_word = |c: char| c.is_alphanumeric() || "-._:/+[]".contains(c);
+        // Writing to a String cannot fail.
+        let _ = match !value.is_empty() && value.chars().all(is_word) {
+            true => write!(line, " {name}={value}"),
+            false => write!(line, " {name}={value:?}"),
+        };
+    }
+    line.push('\n');
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_one_line_whatever_its_details() {
+        let stamp = date::stamp_of(1_709_164_799_000_001);
+        let check = |details: Details<'_>, unsaid, expected: &str| {
+            assert_eq!(line(&stamp, "WARN", "the state folder is slow", details, unsaid), expected);
+        };
+        check(&[], 0, "2024-02-28T23:59:59.000001Z WARN the state folder is slow\n");
+        check(
+            &[("path", &"/srv/a-1.log"), ("error", &"No space\nleft \"here\""), ("empty", &"")],
+            3,
+            "2024-02-28T23:59:59.000001Z WARN the state folder is slow path=/srv/a-1.log \
+             error=\"No space\\nleft \\\"here\\\"\" empty=\"\" repeats=3\n",
+        );
+    }
+
+    #[test]
+    fn the_same_text_is_written_once_in_a_while_and_counted_meanwhile() {
+        let at = |seconds: u64| Nanos(seconds * 1_000_000_000);
+        let mut said = Said::default();
+        assert_eq!(said.again(at(100)), Some(0));
+        assert_eq!(said.again(at(101)), None);
+        assert_eq!(said.again(at(109)), None);
+        assert_eq!(said.again(at(110)), Some(2));
+        assert_eq!(said.again(at(200)), Some(0));
+    }
+}

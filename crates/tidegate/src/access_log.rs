@@ -1,0 +1,42 @@
+//! What the configuration says of the access log, as an open place for its lines; or why there cannot be one.
+
+use std::io::{self, ErrorKind};
+use tidegate_config::{AccessLog, Config, LogTarget};
+use tidegate_core::problem::Problem;
+use tidegate_core::settings::Toggle;
+use tidegate_telemetry::access_log::{Destination, Rotate};
+
+/// Opens the place; `None` if the log is off.
+pub(crate) fn open(config: &Config) -> Result<Option<Destination>, Problem> {
+    let Toggle::On(log) = &config.telemetry.access_log else { return Ok(None) };
+    match destination(log) {
+        Ok(destination) => Ok(Some(destination)),
+        Err(error) => Err(problem(log, &error)),
+    }
+}
+
+fn destination(log: &AccessLog) -> io::Result<Destination> {
+    let rotate =
+        log.rotate.as_ref().map(|rotate| Rotate { bytes_max: rotate.size.get(), keep: rotate.keep.get() });
+    match &log.to.value {
+        LogTarget::Stdout => Destination::stdout(),
+        LogTarget::Stderr => Destination::stderr(),
+        LogTarget::File(path) => Destination::file(path, rotate),
+    }
+}
+
+fn problem(log: &AccessLog, error: &io::Error) -> Problem {
+    let reason = format!("the access log cannot be written to {}: {error}", log.to.quote());
+    let problem = match log.to.place() {
+        Some(place) => Problem::at(place, reason),
+        None => Problem::new(reason),
+    };
+    match error.kind() {
+        ErrorKind::NotFound => problem.hint("make its folder first, or name another"),
+        ErrorKind::PermissionDenied => {
+            problem.hint("the user the gateway runs as must be able to write there")
+        }
+        ErrorKind::IsADirectory => problem.hint("name a file in it"),
+        _ => problem,
+    }
+}
