@@ -10,6 +10,7 @@ use tidegate_core::header::HeaderField;
 use tidegate_core::meters::Meters;
 use tidegate_core::plan::{self, Leg, RoutePlan, Snapshot, Split};
 use tidegate_core::problem::{Problem, Problems};
+use tidegate_core::roster::CurrentRoster;
 use tidegate_core::router::{HostPattern, MethodSet, PathPattern, RouteMatch, Router};
 use tidegate_core::service::{self, Backend, CellBook, HostSent, RetryOn, Roster};
 use tidegate_core::settings::Toggle;
@@ -82,19 +83,15 @@ fn compile_service(
 ) -> service::Service {
     let backends = service.backends.value.iter().map(|backend| {
         let address = backend.address.value.clone();
-        Backend {
-            label: address.to_string().into(),
-            weight: backend.weight,
-            cell: workshop.cells.cell(name, &address),
-            address,
-        }
+        let cell = workshop.cells.cell(name, &address);
+        Backend::new(address, backend.weight, cell)
     });
     let has = |cause| service.retry.on.contains(&cause);
     use crate::config::RetryCause::{BadGateway, Connect, GatewayTimeout, Reset, Timeout, Unavailable};
     service::Service {
         name: name.clone(),
         index,
-        roster: Arc::new(Roster { backends: backends.collect() }),
+        roster: CurrentRoster::new(Roster { backends: backends.collect() }),
         balancer: service.balance.built().clone(),
         timeouts: service::Timeouts {
             connect: service.timeouts.connect,

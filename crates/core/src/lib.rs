@@ -18,6 +18,7 @@ pub mod path;
 pub mod plan;
 pub mod policy;
 pub mod problem;
+pub mod roster;
 pub mod router;
 pub mod secret;
 pub mod service;

@@ -5,6 +5,7 @@
 use crate::balance::Balancer;
 use crate::clock::Nanos;
 use crate::meters::{Histogram, PerWorker, ServiceMeters};
+use crate::roster::CurrentRoster;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -37,10 +38,20 @@ pub struct Backend {
     pub address: Address,
     /// The same as text, for labels and logs.
     pub label: Arc<str>,
+    /// What it is called in `Host` where it gets its own name: the host name it was found by, else its address.
+    pub authority: Arc<str>,
     /// Its share of the traffic against its neighbours; at least 1.
     pub weight: u32,
     /// What was learnt about it.
     pub cell: Arc<BackendCell>,
+}
+
+impl Backend {
+    /// A backend that is called by its address.
+    pub fn new(address: Address, weight: u32, cell: Arc<BackendCell>) -> Backend {
+        let label: Arc<str> = address.to_string().into();
+        Backend { authority: label.clone(), label, address, weight, cell }
+    }
 }
 
 /// What was learnt about a backend. All relaxed: each number stands alone, and a lost update costs one sample.
@@ -48,8 +59,11 @@ pub struct Backend {
 #[derive(Debug, Default)]
 #[repr(align(128))]
 pub struct BackendCell {
-    /// Its number in the process: an index into per-worker tables.
+    /// Its number in the process: an index into per-worker tables. No two cells in use have the same; that of a
+    /// cell nobody uses is given to another.
     pub id: usize,
+    /// How many services show it in their current roster; kept by `roster`.
+    pub(crate) listings: AtomicU32,
     /// Requests sent to it and not yet finished.
     pub in_flight: AtomicU32,
     /// Refused or timed-out connects in a row; 0 once one succeeded. Not 0 = down.
@@ -76,6 +90,11 @@ impl BackendCell {
         self.connect_failures.load(Relaxed) != 0
     }
 
+    /// Whether a service sends new requests to it. Connections to one that is not listed are not kept.
+    pub fn is_listed(&self) -> bool {
+        self.listings.load(Relaxed) != 0
+    }
+
     /// A connect was refused or timed out: down from now on, whatever came before.
     pub fn connect_failed(&self, now: Nanos) {
         self.failed_at.store(now.0, Relaxed);
@@ -96,7 +115,7 @@ impl BackendCell {
     }
 }
 
-/// The backends of a service now. Replaced as a whole when discovery or scaling changes them.
+/// The backends of a service. Replaced as a whole, in `CurrentRoster`, when discovery or scaling changes them.
 #[derive(Debug, Default)]
 pub struct Roster {
     /// In the order of the configuration.
@@ -165,8 +184,8 @@ pub struct Service {
     pub name: Arc<str>,
     /// Its number among the services of the snapshot; an index into per-worker tables.
     pub index: usize,
-    /// Its backends.
-    pub roster: Arc<Roster>,
+    /// Its backends now.
+    pub roster: CurrentRoster,
     /// How one is chosen.
     pub balancer: Arc<dyn Balancer>,
     /// Time bounds.
@@ -183,14 +202,24 @@ pub struct Service {
     pub connections_idle_max: usize,
 }
 
-/// By service and address.
-type CellsByName = HashMap<(Arc<str>, Address), Arc<BackendCell>>;
+/// Cells the book may hold before it first looks for unused ones: a look is not worth less.
+const CELLS_LOOK_MIN: usize = 64;
 
-/// Learnt state by service and address, so that a reload finds it again.
+/// Learnt state by service and address, so that a reload or an answer of the DNS finds it again. Grows with what is
+/// in use, not with what ever was: whenever it has doubled, cells that only the book still holds are dropped.
 #[derive(Debug)]
 pub struct CellBook {
-    cells: Mutex<CellsByName>,
+    cells: Mutex<Cells>,
     workers: usize,
+}
+
+/// Invariant: the ids of the cells and those free are the numbers below their count, each once.
+#[derive(Debug, Default)]
+struct Cells {
+    by_name: HashMap<(Arc<str>, Address), Arc<BackendCell>>,
+    ids_free: Vec<usize>,
+    /// At so many cells the unused ones are looked for.
+    look_at: usize,
 }
 
 impl CellBook {
@@ -202,9 +231,74 @@ impl CellBook {
     /// The cell of a backend, made on first use.
     pub fn cell(&self, service: &Arc<str>, address: &Address) -> Arc<BackendCell> {
         let mut cells = self.cells.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let id = cells.len();
-        let durations = || PerWorker::new(self.workers);
-        let make = || Arc::new(BackendCell { id, durations: durations(), ..BackendCell::default() });
-        cells.entry((service.clone(), address.clone())).or_insert_with(make).clone()
+        let name = (service.clone(), address.clone());
+        if let Some(cell) = cells.by_name.get(&name) {
+            return cell.clone();
+        }
+        cells.drop_unused();
+        let id = cells.ids_free.pop().unwrap_or(cells.by_name.len());
+        let durations = PerWorker::new(self.workers);
+        let cell = Arc::new(BackendCell { id, durations, ..BackendCell::default() });
+        cells.by_name.insert(name, cell.clone());
+        cell
+    }
+}
+
+impl Cells {
+    fn drop_unused(&mut self) {
+        if self.by_name.len() < self.look_at.max(CELLS_LOOK_MIN) {
+            return;
+        }
+        let Cells { by_name, ids_free, .. } = self;
+        by_name.retain(|_, cell| {
+            // Nobody can begin to use it meanwhile: only the book hands it out, and the book is locked.
+            let is_used = Arc::strong_count(cell) > 1;
+            if !is_used {
+                ids_free.push(cell.id);
+            }
+            is_used
+        });
+        self.look_at = 2 * self.by_name.len();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    fn address(number: usize) -> Address {
+        Address::Inet(([10, 0, (number >> 8) as u8, number as u8], 80).into())
+    }
+
+    #[test]
+    fn cells_are_found_again_and_those_of_addresses_that_went_make_room() {
+        let (book, service) = (CellBook::new(1), Arc::from("api"));
+        let kept: Vec<_> = (0..10).map(|number| book.cell(&service, &address(number))).collect();
+        for number in 10..20_000 {
+            let passing = book.cell(&service, &address(number));
+            assert!(passing.id < 2 * CELLS_LOOK_MIN, "numbers are used again: {}", passing.id);
+            assert!(kept.iter().all(|cell| cell.id != passing.id), "a number in use is nobody else's");
+        }
+        for (number, cell) in kept.iter().enumerate() {
+            assert!(Arc::ptr_eq(cell, &book.cell(&service, &address(number))), "{number}");
+        }
+        assert!(
+            !Arc::ptr_eq(&kept[0], &book.cell(&Arc::from("other"), &address(0))),
+            "each service has its own"
+        );
+    }
+
+    #[test]
+    fn any_number_of_cells_in_use_have_numbers_of_their_own() {
+        let (book, service) = (CellBook::new(1), Arc::from("api"));
+        let mut used: Vec<_> = (0..1000).map(|number| book.cell(&service, &address(number))).collect();
+        for round in 1..20 {
+            used.drain(..300);
+            used.extend((0..300).map(|number| book.cell(&service, &address(1000 * round + number))));
+            let ids: HashSet<usize> = used.iter().map(|cell| cell.id).collect();
+            assert_eq!(ids.len(), used.len(), "round {round}");
+            assert!(ids.iter().all(|id| *id < 4000), "round {round}");
+        }
     }
 }

@@ -13,7 +13,7 @@ use tidegate_core::service::{RetryOn, Service};
 use crate::record::Record;
 use crate::rescue::Failure;
 use crate::reserve::{self, Reservation};
-use crate::worker::Worker;
+use crate::worker::{PinnedRoster, Worker};
 
 /// Refused connections that one request follows from backend to backend. As many as `Tried` tells apart: in a larger
 /// roster that is all gone it must end somewhere.
@@ -81,6 +81,8 @@ impl TryFailed {
 pub(crate) struct Tries<'s> {
     leg: &'s Leg,
     deadline: Nanos,
+    /// One for all tries: where the request has failed is known by the place in it.
+    roster: PinnedRoster,
     /// Where it has failed.
     tried: Tried,
     /// Further tries that count: `retry.attempts` bounds them, and the budget.
@@ -92,8 +94,14 @@ pub(crate) struct Tries<'s> {
 
 impl<'s> Tries<'s> {
     /// None yet.
-    pub(crate) fn new(leg: &'s Leg, deadline: Nanos) -> Tries<'s> {
-        Tries { leg, deadline, tried: Tried::default(), retries: 0, moves: 0 }
+    pub(crate) fn new(worker: &Worker, leg: &'s Leg, deadline: Nanos) -> Tries<'s> {
+        let roster = worker.roster(&leg.service);
+        Tries { leg, deadline, roster, tried: Tried::default(), retries: 0, moves: 0 }
+    }
+
+    /// The backends to try.
+    pub(crate) fn roster(&self) -> &PinnedRoster {
+        &self.roster
     }
 
     /// A place for another try after one at backend `index` has failed, with the request's body at its beginning.
@@ -111,10 +119,10 @@ impl<'s> Tries<'s> {
         if clock::coarse() >= self.deadline || !failed.may_move(service.retry.on, request) {
             return None;
         }
-        let index = reserve::pick(worker, service, self.tried)?;
+        let index = reserve::pick(worker, service, &self.roster, self.tried)?;
         let is_refused = failed.cause == Cause::Connect;
         let is_new = !self.tried.has(index);
-        if is_refused && !is_new && service.roster.backends[index].cell.is_down() {
+        if is_refused && !is_new && self.roster.backends[index].cell.is_down() {
             return None; // every backend was asked, and this one has just refused
         }
         let is_move = is_refused && is_new && self.moves < MOVES_MAX;
@@ -137,6 +145,6 @@ impl<'s> Tries<'s> {
         self.moves += u32::from(is_move);
         self.retries += u32::from(!is_move);
         record.retries += 1;
-        Some(reserve::place(service, index))
+        Some(reserve::place(service, &self.roster, index))
     }
 }

@@ -38,7 +38,7 @@ impl Reached<'_, '_> {
     pub(crate) fn give_back(mut self, worker: &Worker, leg: &Leg) {
         if self.upstream.rest() {
             let most = leg.service.connections_idle_max.div_ceil(worker.workers);
-            worker.pool.put(self.reservation.backend().cell.id, self.upstream, clock::coarse(), most);
+            worker.pool.put(&self.reservation.backend().cell, self.upstream, clock::coarse(), most);
         }
     }
 
@@ -83,9 +83,9 @@ pub(crate) async fn call<'s, 'w, E: Exchange>(
 ) -> Result<Reached<'s, 'w>, Failure> {
     let service: &Service = &leg.service;
     let deadline = plan.timeout.map_or(Nanos::NEVER, |timeout| record.head_at().after(timeout));
-    let mut tries = Tries::new(leg, deadline);
+    let mut tries = Tries::new(worker, leg, deadline);
     let mut reuse = Reuse::Allowed;
-    let mut reservation = reserve::reserve(worker, service)?;
+    let mut reservation = reserve::reserve(worker, service, tries.roster())?;
     loop {
         record.attempt(reservation.backend());
         let begun = clock::coarse();

@@ -6,50 +6,56 @@ use tidegate_core::balance::{Pick, Sample, Tried};
 use tidegate_core::clock::{self, Nanos};
 use tidegate_core::meters::NORMAL_PRIORITY;
 use tidegate_core::outcome::Outcome;
-use tidegate_core::service::{Backend, Service};
+use tidegate_core::service::{Backend, Roster, Service};
 
 use crate::rescue::Failure;
-use crate::worker::Worker;
+use crate::worker::{PinnedRoster, Worker};
 
 /// A place at a backend for one try.
 pub(crate) struct Reservation<'s> {
     service: &'s Service,
+    /// The roster it was chosen from, whatever replaces it meanwhile.
+    roster: PinnedRoster,
     /// Which backend of the roster.
     pub index: usize,
 }
 
 /// Reserves the first place of a request.
-pub(crate) fn reserve<'s>(worker: &Worker, service: &'s Service) -> Result<Reservation<'s>, Failure> {
+pub(crate) fn reserve<'s>(
+    worker: &Worker,
+    service: &'s Service,
+    roster: &PinnedRoster,
+) -> Result<Reservation<'s>, Failure> {
     if service.meters.in_flight.load(Relaxed) >= service.connections_max as u64 {
         service.meters.shed[NORMAL_PRIORITY].fetch_add(1, Relaxed);
         return Err(Failure::new(503, Outcome::Shed).with("retry-after", "1".into()));
     }
-    let Some(index) = pick(worker, service, Tried::default()) else {
+    let Some(index) = pick(worker, service, roster, Tried::default()) else {
         return Err(Failure::new(503, Outcome::NoBackend));
     };
     service.meters.budget.count();
-    Ok(place(service, index))
+    Ok(place(service, roster, index))
 }
 
 /// The backend to try next, away from those this request has failed on while there are others.
-pub(crate) fn pick(worker: &Worker, service: &Service, tried: Tried) -> Option<usize> {
+pub(crate) fn pick(worker: &Worker, service: &Service, roster: &Roster, tried: Tried) -> Option<usize> {
     let pick = Pick { now: clock::coarse(), random: worker.random(), tried };
-    service.balancer.pick(&service.roster, pick)
+    service.balancer.pick(roster, pick)
 }
 
 /// Takes a place at this backend. A further try gives up its earlier place for it, so no bound is asked.
-pub(crate) fn place(service: &Service, index: usize) -> Reservation<'_> {
-    let cell = &service.roster.backends[index].cell;
+pub(crate) fn place<'s>(service: &'s Service, roster: &PinnedRoster, index: usize) -> Reservation<'s> {
+    let cell = &roster.backends[index].cell;
     cell.in_flight.fetch_add(1, Relaxed);
     cell.requests.fetch_add(1, Relaxed);
     service.meters.in_flight.fetch_add(1, Relaxed);
-    Reservation { service, index }
+    Reservation { service, roster: roster.clone(), index }
 }
 
-impl<'s> Reservation<'s> {
+impl Reservation<'_> {
     /// The backend.
-    pub(crate) fn backend(&self) -> &'s Backend {
-        &self.service.roster.backends[self.index]
+    pub(crate) fn backend(&self) -> &Backend {
+        &self.roster.backends[self.index]
     }
 
     /// Tells the balancer how the try went.
@@ -57,7 +63,7 @@ impl<'s> Reservation<'s> {
         if matches!(sample, Sample::Failed(_)) {
             self.backend().cell.failures.fetch_add(1, Relaxed);
         }
-        self.service.balancer.observe(&self.service.roster, self.index, now, sample);
+        self.service.balancer.observe(&self.roster, self.index, now, sample);
     }
 }
 

@@ -85,7 +85,7 @@ pub(crate) fn begin<E: Exchange>(
 ) {
     let host = match &service.host {
         HostSent::Client if !request.host.is_empty() => request.host_bytes(),
-        HostSent::Client | HostSent::Backend => reservation.backend().label.as_bytes(),
+        HostSent::Client | HostSent::Backend => reservation.backend().authority.as_bytes(),
         HostSent::Named(name) => name.as_bytes(),
     };
     let framing = RequestFraming {

@@ -9,6 +9,8 @@ use tidegate_core::exchange::{Client, Exchange, Handler};
 use tidegate_core::head::{RequestHead, ResponseHead};
 use tidegate_core::outcome::Refusal;
 use tidegate_core::plan::Snapshot;
+use tidegate_core::roster::Version;
+use tidegate_core::service::{Roster, Service};
 use tidegate_wire::pool::Pool;
 
 use crate::pump::Pipes;
@@ -16,6 +18,16 @@ use crate::pump::Pipes;
 /// A worker's own reference to the shared snapshot: requests count it without an atomic instruction.
 #[allow(clippy::redundant_allocation)] // the outer count is the point
 pub(crate) type Pinned = Rc<Arc<Snapshot>>;
+
+/// The same for the roster of a service.
+#[allow(clippy::redundant_allocation)] // the outer count is the point
+pub(crate) type PinnedRoster = Rc<Arc<Roster>>;
+
+/// A roster as a worker keeps it.
+struct Kept {
+    version: Version,
+    roster: PinnedRoster,
+}
 
 /// A worker's data plane: takes requests from codecs and runs them.
 pub struct Worker {
@@ -26,6 +38,9 @@ pub struct Worker {
     /// What this gateway calls itself in Via.
     pub node: Rc<str>,
     snapshot: RefCell<Pinned>,
+    /// By `Service::index`. Services of two snapshots may share a place: the version tells whose roster it is.
+    rosters: RefCell<Vec<Option<Kept>>>,
+    rosters_seen: Cell<Version>,
     /// Idle connections to backends.
     pub pool: Pool,
     pub(crate) pipes: Pipes,
@@ -40,6 +55,8 @@ impl Worker {
             workers: workers.max(1),
             node: node.into(),
             snapshot: RefCell::new(Rc::new(snapshot)),
+            rosters: RefCell::default(),
+            rosters_seen: Cell::new(Version::newest()),
             pool: Pool::default(),
             pipes: Pipes::default(),
             random: Cell::new(seed),
@@ -56,6 +73,29 @@ impl Worker {
         self.snapshot.replace(Rc::new(snapshot));
     }
 
+    /// The backends of a service now. While they stay the same it takes no lock and no atomic instruction that writes.
+    pub(crate) fn roster(&self, service: &Service) -> PinnedRoster {
+        let version = service.roster.version();
+        if let Some(Some(kept)) = self.rosters.borrow().get(service.index)
+            && kept.version == version
+        {
+            return kept.roster.clone();
+        }
+        self.keep_roster(service)
+    }
+
+    #[cold]
+    fn keep_roster(&self, service: &Service) -> PinnedRoster {
+        let (version, roster) = service.roster.load_versioned();
+        let roster = Rc::new(roster);
+        let mut rosters = self.rosters.borrow_mut();
+        if rosters.len() <= service.index {
+            rosters.resize_with(service.index + 1, || None);
+        }
+        rosters[service.index] = Some(Kept { version, roster: roster.clone() });
+        roster
+    }
+
     /// 64 fresh random bits: splitmix64 (Steele, Lea, Flood 2014), good for dice and ids, not for secrets.
     pub(crate) fn random(&self) -> u64 {
         let state = self.random.get().wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -67,6 +107,11 @@ impl Worker {
 
     /// Housekeeping, about once a second.
     pub fn tick(&self) {
+        let newest = Version::newest();
+        if self.rosters_seen.replace(newest) != newest {
+            // Some may be of the past, and hold what was learnt of backends that are gone.
+            self.rosters.borrow_mut().clear();
+        }
         self.pool.sweep(clock::exact());
     }
 }

@@ -146,8 +146,9 @@ fn services(scene: &Scene<'_>, out: &mut Page) {
 
 fn backends(scene: &Scene<'_>, out: &mut Page) {
     let services = &scene.snapshot.services;
+    let rosters: Vec<_> = services.iter().map(|service| (service, service.roster.load())).collect();
     let backends: Vec<_> =
-        services.iter().flat_map(|s| s.roster.backends.iter().map(move |b| (&**s, b))).collect();
+        rosters.iter().flat_map(|(s, r)| r.backends.iter().map(move |b| (&***s, b))).collect();
     fn labels<'a>((service, backend): &(&'a Service, &'a Backend)) -> [(&'static str, &'a str); 2] {
         [("service", &service.name), ("backend", &backend.label)]
     }

@@ -31,7 +31,8 @@ pub(crate) async fn run(shared: Arc<Shared>) {
         every.tick().await;
         let snapshot = shared.snapshot();
         snapshot.services.iter().for_each(|service| service.meters.budget.tick());
-        let backends = snapshot.services.iter().flat_map(|service| &service.roster.backends);
+        let rosters: Vec<_> = snapshot.services.iter().map(|service| service.roster.load()).collect();
+        let backends = rosters.iter().flat_map(|roster| &roster.backends);
         let asked: Vec<_> = backends
             .filter(|backend| {
                 let failures = backend.cell.failures.load(Relaxed);

@@ -162,8 +162,8 @@ impl Greeting<'_> {
 /// A line for each backend. One that cannot be connected to is left out from the start, as if a request had found
 /// out, and has a remark.
 fn look_at_backends(snapshot: &Snapshot) -> Vec<String> {
-    let backends: Vec<&Backend> =
-        snapshot.services.iter().flat_map(|service| &service.roster.backends).collect();
+    let rosters: Vec<_> = snapshot.services.iter().map(|service| service.roster.load()).collect();
+    let backends: Vec<&Backend> = rosters.iter().flat_map(|roster| &roster.backends).collect();
     std::thread::scope(|scope| {
         let looks: Vec<_> =
             backends.iter().map(|backend| scope.spawn(|| connect(&backend.address))).collect();

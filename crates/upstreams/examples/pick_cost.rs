@@ -30,7 +30,7 @@ fn main() {
 fn roster(count: usize, weight_of: fn(usize) -> u32) -> Roster {
     let backend = |index: usize| {
         let address = Address::Inet(([10, 0, 0, index as u8], 80).into());
-        Backend { label: address.to_string().into(), address, weight: weight_of(index), cell: Arc::default() }
+        Backend::new(address, weight_of(index), Arc::default())
     };
     Roster { backends: (0..count).map(backend).collect() }
 }

@@ -3,8 +3,10 @@
 
 use crate::http1::client::Upstream;
 use std::cell::RefCell;
+use std::sync::Arc;
 use std::time::Duration;
 use tidegate_core::clock::Nanos;
+use tidegate_core::service::BackendCell;
 
 /// Longest time a connection waits idle. Below the 60 s after which common servers close theirs, so that the
 /// race between our request and their close is rare.
@@ -17,11 +19,19 @@ struct Idle {
     since: Nanos,
 }
 
+/// The connections that wait for one backend.
+#[derive(Default)]
+struct Stack {
+    /// Whose they are. Held here so that its number is given to no other backend while they wait.
+    cell: Option<Arc<BackendCell>>,
+    idle: Vec<Idle>,
+}
+
 /// The idle connections of one worker.
 #[derive(Default)]
 pub struct Pool {
     /// By `BackendCell::id`.
-    backends: RefCell<Vec<Vec<Idle>>>,
+    backends: RefCell<Vec<Stack>>,
 }
 
 impl Pool {
@@ -29,7 +39,7 @@ impl Pool {
     pub fn take(&self, backend: usize) -> Option<Box<Upstream>> {
         let mut backends = self.backends.borrow_mut();
         let stack = backends.get_mut(backend)?;
-        while let Some(mut idle) = stack.pop() {
+        while let Some(mut idle) = stack.idle.pop() {
             if idle.upstream.is_resting() {
                 return Some(idle.upstream);
             }
@@ -37,34 +47,47 @@ impl Pool {
         None
     }
 
-    /// Keeps a rested connection for later, unless `most` are waiting for this backend already.
-    pub fn put(&self, backend: usize, upstream: Box<Upstream>, now: Nanos, most: usize) {
-        let mut backends = self.backends.borrow_mut();
-        if backends.len() <= backend {
-            backends.resize_with(backend + 1, Vec::new);
+    /// Keeps a rested connection for later, unless `most` are waiting for this backend already or no service lists
+    /// it any more.
+    pub fn put(&self, cell: &Arc<BackendCell>, upstream: Box<Upstream>, now: Nanos, most: usize) {
+        if !cell.is_listed() {
+            return;
         }
-        let stack = &mut backends[backend];
-        if stack.len() < most {
-            stack.push(Idle { upstream, since: now });
+        let mut backends = self.backends.borrow_mut();
+        if backends.len() <= cell.id {
+            backends.resize_with(cell.id + 1, Stack::default);
+        }
+        let stack = &mut backends[cell.id];
+        if stack.cell.is_none() {
+            stack.cell = Some(cell.clone());
+        }
+        if stack.idle.len() < most {
+            stack.idle.push(Idle { upstream, since: now });
         }
     }
 
-    /// Drops what has waited too long or was closed by the backend. Called about once a second.
+    /// Drops what has waited too long, was closed by the backend, or waits for one that no service lists any more.
+    /// Called about once a second.
     pub fn sweep(&self, now: Nanos) {
         for stack in self.backends.borrow_mut().iter_mut() {
-            stack.retain_mut(|idle| now.since(idle.since) < IDLE_TIME_MAX && idle.upstream.is_resting());
+            match &stack.cell {
+                Some(cell) if !cell.is_listed() => *stack = Stack::default(),
+                _ => stack
+                    .idle
+                    .retain_mut(|idle| now.since(idle.since) < IDLE_TIME_MAX && idle.upstream.is_resting()),
+            }
         }
     }
 
-    /// Drops all connections to a backend: it is down, or gone from the configuration.
+    /// Drops all connections to a backend: it is down.
     pub fn forget(&self, backend: usize) {
         if let Some(stack) = self.backends.borrow_mut().get_mut(backend) {
-            stack.clear();
+            stack.idle.clear();
         }
     }
 
     /// How many wait.
     pub fn count(&self) -> usize {
-        self.backends.borrow().iter().map(Vec::len).sum()
+        self.backends.borrow().iter().map(|stack| stack.idle.len()).sum()
     }
 }

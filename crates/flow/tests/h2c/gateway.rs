@@ -14,6 +14,7 @@ use tidegate_core::header::{HeaderField, HeaderName, HeaderValue};
 use tidegate_core::meters::{Alive, RouteCells, RouteMeters, ServiceMeters};
 use tidegate_core::name::Method;
 use tidegate_core::plan::{Leg, Respond, RoutePlan, Snapshot, Target};
+use tidegate_core::roster::CurrentRoster;
 use tidegate_core::router::{MethodSet, PathPattern, RouteMatch, Router};
 use tidegate_core::service::{
     Address, Backend, CellBook, HostSent, Retry, RetryOn, Roster, Service, Timeouts,
@@ -180,11 +181,11 @@ fn service(backends: &[&RawBackend]) -> Service {
     let cells = CellBook::new(1);
     let backends = backends.iter().map(|backend| {
         let address = Address::Inet(backend.address);
-        Backend { label: address.to_string().into(), weight: 1, cell: cells.cell(&name, &address), address }
+        Backend::new(address.clone(), 1, cells.cell(&name, &address))
     });
     Service {
         index: 0,
-        roster: Arc::new(Roster { backends: backends.collect() }),
+        roster: CurrentRoster::new(Roster { backends: backends.collect() }),
         balancer: Arc::new(InTurn::default()),
         timeouts: Timeouts { connect: LONG, response: LONG, idle: LONG },
         retry: Retry {

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 use tidegate_core::clock::Nanos;
 use tidegate_core::plan::Snapshot;
-use tidegate_core::service::Backend;
+use tidegate_core::service::BackendCell;
 
 use super::load::Second;
 use super::story::Sight;
@@ -100,25 +100,26 @@ impl Watch {
     /// Begins to watch.
     pub(super) fn new(snapshot: Arc<Snapshot>) -> Watch {
         let rows = snapshot.services.iter().flat_map(|service| {
-            let backends = service.roster.backends.iter();
-            backends.map(|backend| Row::new(service.name.clone(), backend.label.clone()))
+            let roster = service.roster.load();
+            let rows = roster.backends.iter();
+            rows.map(|backend| Row::new(service.name.clone(), backend.label.clone())).collect::<Vec<_>>()
         });
         Watch { rows: rows.collect(), snapshot, clients: Clients::default() }
     }
 
     /// Reads what changes all the time: states and requests in flight.
     pub(super) fn look(&mut self) {
-        for (row, backend) in self.rows.iter_mut().zip(backends(&self.snapshot)) {
-            row.is_down = backend.cell.is_down();
-            row.in_flight = backend.cell.in_flight.load(Relaxed);
+        for (row, cell) in self.rows.iter_mut().zip(cells(&self.snapshot)) {
+            row.is_down = cell.is_down();
+            row.in_flight = cell.in_flight.load(Relaxed);
         }
     }
 
     /// A second is over: adds what came of it to the last minute.
     pub(super) fn end_second(&mut self, second: &Second) {
-        for (index, (row, backend)) in self.rows.iter_mut().zip(backends(&self.snapshot)).enumerate() {
+        for (index, (row, cell)) in self.rows.iter_mut().zip(cells(&self.snapshot)).enumerate() {
             row.p50 = second.by_instance.get(&index).and_then(|times| times.percentile(50));
-            let ever = backend.cell.requests.load(Relaxed);
+            let ever = cell.requests.load(Relaxed);
             row.requests.push(ever.saturating_sub(row.requests_ever));
             row.requests_ever = ever;
         }
@@ -131,7 +132,7 @@ impl Watch {
 
     /// What the gateway knows about the so-many-th instance.
     pub(super) fn sight(&self, index: usize) -> Option<Sight> {
-        let cell = &backends(&self.snapshot).nth(index)?.cell;
+        let cell = cells(&self.snapshot).nth(index)?;
         let changed = Nanos(cell.changed_at.load(Relaxed));
         Some(Sight { is_down: cell.is_down(), changed, requests: cell.requests.load(Relaxed) })
     }
@@ -142,8 +143,10 @@ impl Watch {
     }
 }
 
-fn backends(snapshot: &Snapshot) -> impl Iterator<Item = &Backend> {
-    snapshot.services.iter().flat_map(|service| &service.roster.backends)
+/// The cells of all instances. Those of a demo stay the same.
+fn cells(snapshot: &Snapshot) -> impl Iterator<Item = Arc<BackendCell>> {
+    let rosters = snapshot.services.iter().map(|service| service.roster.load());
+    rosters.flat_map(|roster| roster.backends.iter().map(|backend| backend.cell.clone()).collect::<Vec<_>>())
 }
 
 #[cfg(test)]
@@ -166,7 +169,7 @@ mod tests {
     #[test]
     fn rows_follow_the_cells_of_the_gateway() {
         let mut watch = watched();
-        let cell = backends(&watch.snapshot).nth(1).unwrap().cell.clone();
+        let cell = cells(&watch.snapshot).nth(1).unwrap();
         cell.in_flight.store(3, Relaxed);
         cell.requests.store(10, Relaxed);
         watch.look();

@@ -22,7 +22,7 @@ pub(super) const BEGIN: Duration = Duration::from_secs(100);
 pub(super) fn roster(weights: &[u32]) -> Roster {
     let backend = |(index, &weight): (usize, &u32)| {
         let address = Address::Inet(([10, 0, 0, index as u8], 80).into());
-        Backend { label: address.to_string().into(), address, weight, cell: Arc::default() }
+        Backend::new(address, weight, Arc::default())
     };
     Roster { backends: weights.iter().enumerate().map(backend).collect() }
 }
