@@ -72,6 +72,8 @@ pub struct BackendCell {
     pub latency_ns: AtomicU64,
     /// When `latency_ns` was last written, as `Nanos`.
     pub latency_at: AtomicU64,
+    /// Answers that `latency_ns` is made of, counted as far as it matters.
+    pub latency_answers: AtomicU32,
     /// Requests sent, ever.
     pub requests: AtomicU64,
     /// Requests that failed: no connection, reset, timeout, unusable answer.
@@ -109,6 +111,7 @@ impl BackendCell {
         // A load first: the common case must not write to a line that other workers read.
         if self.connect_failures.load(Relaxed) != 0 {
             self.latency_ns.store(0, Relaxed);
+            self.latency_answers.store(0, Relaxed);
             self.connect_failures.store(0, Relaxed);
             self.changed_at.store(now.0, Relaxed);
         }

@@ -30,6 +30,12 @@ impl Dice {
     pub(super) fn below(&mut self, end: u64) -> u64 {
         ((self.bits() >> 32) * end) >> 32
     }
+
+    /// From 0 to below 1.
+    pub(super) fn share(&mut self) -> f64 {
+        const STEPS: u64 = 1 << 53; // all of which an f64 can tell apart
+        (self.bits() >> 11) as f64 * (1.0 / STEPS as f64)
+    }
 }
 
 /// Whether a backend is up and the request has not been there yet.

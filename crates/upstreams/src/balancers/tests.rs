@@ -242,6 +242,10 @@ fn one_stuck_backend_costs_what_was_published() {
         let within = one_of_eleven_is_stuck(built(member(name)), 1);
         assert!(expected.contains(&within), "{name}: {within:.4} within a second, {expected:?} expected");
     }
+    for seed in 2..20 {
+        let within = one_of_eleven_is_stuck(built(member("ewma")), seed);
+        assert!(within > 0.999, "seed {seed}: {within:.4} within a second");
+    }
 }
 
 #[test]

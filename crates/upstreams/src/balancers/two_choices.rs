@@ -15,13 +15,13 @@ pub(super) struct TwoChoices {
 }
 
 impl TwoChoices {
-    /// The better of two, where `burden(rival, first)` says how heavy one request is at each of them; only
-    /// the ratio is meant. Without a usable backend, the last resort; `None` only for an empty roster.
+    /// The better of two, where `burden(rival, first, dice)` says how heavy one request is at each of them;
+    /// only the ratio is meant. Without a usable backend, the last resort; `None` only for an empty roster.
     pub(super) fn pick(
         &self,
         roster: &Roster,
         pick: &Pick,
-        burden: impl Fn(&Backend, &Backend) -> (f64, f64),
+        burden: impl Fn(&Backend, &Backend, &mut Dice) -> (f64, f64),
     ) -> Option<usize> {
         if roster.backends.len() == 1 {
             return Some(0);
@@ -32,7 +32,8 @@ impl TwoChoices {
             return Some(first_index);
         };
         let (rival, first) = (&roster.backends[rival_index], &roster.backends[first_index]);
-        let is_rival = is_lighter(rival, first, burden(rival, first), &mut dice);
+        let burden = burden(rival, first, &mut dice);
+        let is_rival = is_lighter(rival, first, burden, &mut dice);
         Some(if is_rival { rival_index } else { first_index })
     }
 }

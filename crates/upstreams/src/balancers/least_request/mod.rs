@@ -24,7 +24,7 @@ struct LeastRequest {
 
 impl Balancer for LeastRequest {
     fn pick(&self, roster: &Roster, pick: Pick) -> Option<usize> {
-        self.two.pick(roster, &pick, |_, _| (1.0, 1.0))
+        self.two.pick(roster, &pick, |_, _, _| (1.0, 1.0))
     }
 
     fn observe(&self, _roster: &Roster, _index: usize, _now: Nanos, _sample: Sample) {}
