@@ -1,6 +1,7 @@
 //! What only the whole file can show: names that are defined nowhere, binds, backends and routes that are
 //! there twice, names that mean something else. Turns what was read into a `Config`.
 
+use crate::cases::{self, Known};
 use crate::config::{Config, File, FileRoute, FileService, Listen, Route, Service, Version};
 use crate::matching::{self, Match};
 use crate::members::{self, Families};
@@ -40,6 +41,12 @@ pub(crate) fn config(
     check_services(&file.services, problems);
     telemetry::check(&file.telemetry, problems);
     let routes = check_routes(&file, root, families, problems);
+    let known = Known {
+        routes: routes.iter().map(|route| &*route.name).collect(),
+        services: file.services.iter().map(|row| row.name.as_str()).collect(),
+        listeners: file.listen.iter().map(|row| row.name.as_str()).collect(),
+    };
+    cases::check(&file.tests, &known, problems);
     Some(Config {
         workers: file.workers,
         listen: file.listen,
@@ -48,6 +55,7 @@ pub(crate) fn config(
         telemetry: file.telemetry,
         services: file.services.map(|_, place, service| whole(service, place, families, problems)),
         routes,
+        tests: file.tests,
     })
 }
 

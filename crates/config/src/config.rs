@@ -2,6 +2,7 @@
 //! across the file (names, sums, duplicates) is in `check`.
 
 use crate::address::Backend;
+use crate::cases::Case;
 use crate::matching::Match;
 use crate::members::{self, Families, Member};
 use crate::target::Target;
@@ -35,6 +36,8 @@ pub struct Config {
     pub services: Table<Label, Service>,
     /// Routes in the order of the file.
     pub routes: Vec<Route>,
+    /// Cases that `test` runs. Nothing that serves looks at them.
+    pub tests: Vec<Case>,
 }
 
 /// A route.
@@ -102,6 +105,8 @@ settings! {
         pub(crate) services: Table<Label, FileService> = Table::default(),
         /// Which requests go where. The most specific route that matches wins.
         pub(crate) routes: Vec<FileRoute> = Vec::new(),
+        /// Cases that `tidegate test` runs: requests, and what must become of them.
+        pub(crate) tests: Vec<Case> = Vec::new(),
     }
 }
 

@@ -4,6 +4,7 @@
 //! (`members`). Nothing here knows what a setting does, nor any member by name.
 
 mod address;
+mod cases;
 mod check;
 mod compile;
 mod config;
@@ -17,6 +18,7 @@ mod telemetry;
 mod yaml;
 
 pub use address::Backend;
+pub use cases::{Case, ClientIp, Expect, Line, Request, Url};
 pub use compile::{Workshop, compile};
 pub use config::{
     Admin, Config, Connections, Host, Listen, ListenLimits, Retry, RetryCause, Route, Service, State,

@@ -1,5 +1,6 @@
 //! What a route asks of a request: a path, a host, methods.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 use tidegate_core::name::Method;
 use tidegate_core::node::Node;
@@ -24,7 +25,7 @@ settings! {
 impl Match {
     /// What a route without a name is called: the conditions that were written, as in `GET,POST example.com /a/**`.
     pub fn name(&self) -> String {
-        let mut name = self.methods.iter().map(|method| method.0.as_str()).collect::<Vec<_>>().join(",");
+        let mut name = self.methods.iter().map(MethodName::as_str).collect::<Vec<_>>().join(",");
         if let Some(host) = &self.host {
             let gap = if name.is_empty() { "" } else { " " };
             write!(name, "{gap}{}", host.0).unwrap_or_default();
@@ -167,9 +168,12 @@ impl Word for PathPattern {
 
 /// A request method, as it is sent.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct MethodName(String);
+pub struct MethodName(Cow<'static, str>);
 
 impl MethodName {
+    /// What is meant where none is written.
+    pub(crate) const GET: MethodName = MethodName(Cow::Borrowed("GET"));
+
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -191,7 +195,7 @@ impl Word for MethodName {
             return Err(Fault::new("asks for a tunnel, which the gateway does not make"));
         }
         if is_method {
-            return Ok(MethodName(text.to_owned()));
+            return Ok(MethodName(text.to_owned().into()));
         }
         let fault = Fault::new("is not a method");
         Err(match nearest(text, Method::ALL.map(|(_, name)| name)).or(known(text)) {
@@ -201,11 +205,11 @@ impl Word for MethodName {
     }
 
     fn show(&self) -> String {
-        self.0.clone()
+        self.0.to_string()
     }
 
     fn stand_in() -> MethodName {
-        MethodName(String::from("GET"))
+        MethodName::GET
     }
 }
 

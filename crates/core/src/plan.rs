@@ -55,6 +55,11 @@ impl Split {
         (total > 0).then_some(Split { parts, total })
     }
 
+    /// Every way there is.
+    pub fn legs(&self) -> impl Iterator<Item = &Leg> {
+        self.parts.iter().map(|(_, leg)| leg)
+    }
+
     /// The way for a throw of the dice.
     pub fn pick(&self, random: u64) -> &Leg {
         let mut left = ((u128::from(random) * u128::from(self.total)) >> 64) as u32;

@@ -12,6 +12,7 @@ mod outbound;
 mod pump;
 mod receive;
 mod record;
+mod rehearse;
 mod reply;
 mod rescue;
 mod reserve;
@@ -22,4 +23,5 @@ mod text;
 mod tunnel;
 pub mod worker;
 
+pub use rehearse::{End, Rehearsal, rehearse};
 pub use worker::Worker;

@@ -6,7 +6,7 @@ use tidegate_core::clock::{self, Nanos};
 use tidegate_core::exchange::Exchange;
 use tidegate_core::head::RequestHead;
 use tidegate_core::outcome::Outcome;
-use tidegate_core::service::{HostSent, Service};
+use tidegate_core::service::{Backend, HostSent, Service};
 use tidegate_wire::http1::client::Upstream;
 use tidegate_wire::http1::encode::RequestFraming;
 use tidegate_wire::socket::{Socket, is_own_want};
@@ -83,15 +83,24 @@ pub(crate) fn begin<E: Exchange>(
     request: &RequestHead,
     client: &E,
 ) {
-    let host = match &service.host {
+    let host = host(service, reservation.backend(), request);
+    upstream.begin(request, host, framing(request, client));
+}
+
+/// The Host a backend sees.
+pub(crate) fn host<'a>(service: &'a Service, backend: &'a Backend, request: &'a RequestHead) -> &'a [u8] {
+    match &service.host {
         HostSent::Client if !request.host.is_empty() => request.host_bytes(),
-        HostSent::Client | HostSent::Backend => reservation.backend().authority.as_bytes(),
+        HostSent::Client | HostSent::Backend => backend.authority.as_bytes(),
         HostSent::Named(name) => name.as_bytes(),
-    };
-    let framing = RequestFraming {
+    }
+}
+
+/// What the head says of the body and the connection.
+pub(crate) fn framing<'a, E: Exchange>(request: &'a RequestHead, client: &E) -> RequestFraming<'a> {
+    RequestFraming {
         length: client.length(),
         upgrade: client.upgrade().map(|token| token.of(request.fields.text())),
         expects_continue: client.expects_continue(),
-    };
-    upstream.begin(request, host, framing);
+    }
 }

@@ -3,7 +3,7 @@
 
 use tidegate_core::exchange::Exchange;
 use tidegate_core::head::{RequestHead, ResponseHead};
-use tidegate_core::plan::{RoutePlan, Snapshot, Target};
+use tidegate_core::plan::{Leg, RoutePlan, Snapshot, Target};
 use tidegate_wire::scratch::Leased;
 
 use crate::record::Record;
@@ -34,17 +34,9 @@ async fn steps<'s, E: Exchange>(
     record: &mut Record<'s>,
     chosen: &mut Option<&'s RoutePlan>,
 ) -> Result<(), Failure> {
-    let plan = *chosen.insert(route::route(snapshot, request)?);
-    forward::request(worker, request, client, record.request_id());
-    inbound::inbound(plan, request, client, record.origin(client)).await?;
-    let leg = match &plan.target {
-        Target::Service(leg) => leg,
-        Target::Split(split) => split.pick(worker.random()),
-        Target::Respond(answer) => {
-            reply::respond(answer, request, response, record.origin(client));
-            outbound::outbound(plan, request, response, record.origin(client));
-            return reply::deliver_text(worker, request, client, response, &answer.body, record).await;
-        }
+    let Some((plan, leg)) = towards(worker, snapshot, request, client, response, record, chosen).await?
+    else {
+        return Ok(());
     };
     record.leg = Some(leg);
     let mut reached = call::call(worker, plan, leg, request, client, response, record).await?;
@@ -52,4 +44,29 @@ async fn steps<'s, E: Exchange>(
     deliver::deliver(worker, leg, request, client, response, &mut reached, record).await?;
     reached.give_back(worker, leg);
     Ok(())
+}
+
+/// The steps that need no backend: up to the way to a service. `None` if the request was answered on it.
+pub(crate) async fn towards<'s, E: Exchange>(
+    worker: &Worker,
+    snapshot: &'s Snapshot,
+    request: &mut RequestHead,
+    client: &mut E,
+    response: &mut ResponseHead,
+    record: &mut Record<'s>,
+    chosen: &mut Option<&'s RoutePlan>,
+) -> Result<Option<(&'s RoutePlan, &'s Leg)>, Failure> {
+    let plan = *chosen.insert(route::route(snapshot, request)?);
+    forward::request(worker, request, client, record.request_id());
+    inbound::inbound(plan, request, client, record.origin(client)).await?;
+    match &plan.target {
+        Target::Service(leg) => Ok(Some((plan, leg))),
+        Target::Split(split) => Ok(Some((plan, split.pick(worker.random())))),
+        Target::Respond(answer) => {
+            reply::respond(answer, request, response, record.origin(client));
+            outbound::outbound(plan, request, response, record.origin(client));
+            reply::deliver_text(worker, request, client, response, &answer.body, record).await?;
+            Ok(None)
+        }
+    }
 }

@@ -8,6 +8,7 @@ mod gateway;
 mod lag;
 mod local;
 mod revive;
+mod stage;
 mod up;
 mod worker;
 

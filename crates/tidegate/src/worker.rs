@@ -99,7 +99,7 @@ async fn work(start: Start) -> std::io::Result<()> {
 }
 
 /// What this gateway calls itself in Via.
-const NODE: &str = "tidegate";
+pub(crate) const NODE: &str = "tidegate";
 
 async fn housekeeping(worker: Rc<Worker>) {
     let mut every_second = tokio::time::interval(Duration::from_secs(1));

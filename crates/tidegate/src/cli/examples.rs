@@ -40,6 +40,23 @@ Examples:
   tidegate validate gateway.yaml      check another file
   tidegate validate --json            problems with file, line and column";
 
+pub(super) const TEST: &str = "\
+Examples:
+  tidegate test                       run the cases of tidegate.yaml
+  tidegate test -c gateway.yaml       run those of another file
+  tidegate test --json                each case with what was seen
+
+A case in the file:
+  tests:
+    - request: GET https://api.example.com/orders/7
+      expect: { route: orders, service: orders, path: /v2/orders/7 }";
+
+pub(super) const EXPLAIN: &str = "\
+Examples:
+  tidegate explain GET /orders/7
+  tidegate explain POST https://api.example.com/orders -c gateway.yaml
+  tidegate explain GET /orders/7 -H 'x-beta: 1' --json";
+
 pub(super) const SCHEMA: &str = "\
 Example:
   tidegate schema > tidegate.schema.json

@@ -9,7 +9,7 @@ use tidegate_core::problem::Problem;
 
 use super::say::{self, Form};
 
-/// What is written. A test holds that it is valid and runs.
+/// What is written. A test holds that it is valid, runs, and passes its own cases.
 const FIRST: &str = include_str!("init.yaml");
 
 /// What becomes of a file that is there.
@@ -32,7 +32,7 @@ pub(super) fn run(path: &Path, existing: Existing, form: Form) -> ExitCode {
         Form::Text => {
             let option = if path == Path::new(super::FILE) { String::new() } else { format!(" -c {shown}") };
             format!(
-                "Wrote {shown}.\n\nNext:\n  tidegate validate{option}\n  tidegate run{option}\n  curl http://127.0.0.1:8080/hello"
+                "Wrote {shown}.\n\nNext:\n  tidegate validate{option}\n  tidegate test{option}\n  tidegate run{option}\n  curl http://127.0.0.1:8080/hello"
             )
         }
     })

@@ -1,8 +1,10 @@
 //! The command line: what users type, and how it ends. Exit 0 is fine, 1 means "the answer is no", 2 is misuse or
 //! a configuration that cannot be used. What a command does stands in a file of its name, or in the room it runs.
 
+mod cases;
 mod completions;
 mod examples;
+mod explain;
 mod init;
 mod run;
 mod say;
@@ -105,6 +107,35 @@ enum Command {
         #[command(flatten)]
         output: Output,
     },
+    /// Run the cases kept in the configuration, without backends or sockets
+    ///
+    /// Each request under `tests:` takes the same router and policies as traffic. Exits with 1 if a case fails.
+    #[command(after_help = examples::TEST)]
+    Test {
+        #[command(flatten)]
+        file: ConfigFile,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Say which route takes a request, and why
+    ///
+    /// Asks the file, not a running gateway. Exits with 1 if no route takes the request.
+    #[command(after_help = examples::EXPLAIN)]
+    Explain {
+        /// The method, such as `GET`
+        #[arg(value_name = "METHOD")]
+        method: String,
+        /// `https://host/path?query`, or `/path` alone
+        #[arg(value_name = "URL")]
+        url: String,
+        /// A header of the request; may be given again
+        #[arg(short = 'H', long = "header", value_name = "NAME: VALUE", value_parser = header)]
+        headers: Vec<(String, String)>,
+        #[command(flatten)]
+        file: ConfigFile,
+        #[command(flatten)]
+        output: Output,
+    },
     /// Print the JSON Schema of the configuration, for editors
     #[command(after_help = examples::SCHEMA)]
     Schema,
@@ -164,9 +195,24 @@ pub(crate) fn run() -> ExitCode {
             output.form(),
         ),
         Command::Validate { file, config, output } => validate::run(&config.unwrap_or(file), output.form()),
+        Command::Test { file, output } => cases::run(&file.config, output.form()),
+        Command::Explain { method, url, headers, file, output } => {
+            let request = explain::Request { method: &method, url: &url, headers: &headers };
+            explain::run(&file.config, &request, output.form())
+        }
         Command::Schema => say::result(&tidegate_config::schema(&families::ALL)),
         Command::Completions { shell } => completions::run(shell),
         Command::Version { output } => version::run(output.form()),
+    }
+}
+
+/// As `curl -H` takes it.
+fn header(text: &str) -> Result<(String, String), String> {
+    match text.split_once(':') {
+        Some((name, value)) if !name.trim().is_empty() => {
+            Ok((name.trim().to_owned(), value.trim().to_owned()))
+        }
+        _ => Err(String::from("is no header; write it as in `accept: application/json`")),
     }
 }
 

@@ -4,10 +4,13 @@
 use serde_json::{Value, json};
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
-use tidegate_core::problem::Problems;
+use tidegate_core::problem::{Problem, Problems};
 
 /// Misuse, or a configuration that cannot be used.
 const UNUSABLE: u8 = 2;
+
+/// The answer is no.
+const NO: u8 = 1;
 
 /// How a result is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +25,18 @@ pub(crate) enum Form {
 pub(crate) fn result(text: &str) -> ExitCode {
     print(text);
     ExitCode::SUCCESS
+}
+
+/// Prints a result that says no.
+pub(crate) fn no(text: &str) -> ExitCode {
+    print(text);
+    ExitCode::from(NO)
+}
+
+/// Tells why the answer is no, when there is no result.
+pub(crate) fn failed(problem: Problem) -> ExitCode {
+    tell(&problem.into());
+    ExitCode::from(NO)
 }
 
 /// Tells why a configuration, or what was asked for, cannot be used.

@@ -45,11 +45,19 @@ fn every_option_and_command_says_what_it_does_without_a_final_dot() {
 }
 
 /// What is typed in an example: the words from `tidegate` on, up to a comment, a redirection or a bracket.
-fn typed(line: &str) -> Option<Vec<&str>> {
+fn typed(line: &str) -> Option<Vec<String>> {
     let from = line.find("tidegate ")?;
     let whole = &line[from..];
     let end = ["   ", " > ", ")"].iter().filter_map(|mark| whole.find(mark)).min().unwrap_or(whole.len());
-    Some(whole[..end].split_whitespace().collect())
+    // Outside of quotes, at even places, spaces part words; inside they do not.
+    let mut words = Vec::new();
+    for (place, text) in whole[..end].split('\'').enumerate() {
+        match place % 2 {
+            0 => words.extend(text.split_whitespace().map(str::to_owned)),
+            _ => words.push(text.to_owned()),
+        }
+    }
+    Some(words)
 }
 
 #[test]
@@ -59,7 +67,6 @@ fn every_example_is_taken() {
         let after = command.get_after_help().map(ToString::to_string).unwrap_or_default();
         for line in after.lines().filter(|line| line.starts_with("  ")) {
             let Some(words) = typed(line) else { continue };
-            let words: Vec<&str> = words.iter().map(|word| word.trim_matches(['\'', '"'])).collect();
             if let Err(error) = Cli::try_parse_from(&words) {
                 panic!("{name}: {words:?}: {error}");
             }

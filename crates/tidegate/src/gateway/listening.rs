@@ -31,7 +31,7 @@ pub(super) fn bind_all(config: &Config, workers: usize) -> Result<Vec<Vec<Listen
     problems.unless_any(all).map_err(StartError::Problems)
 }
 
-pub(super) fn connection_limits(listen: &Listen) -> ConnectionLimits {
+pub(crate) fn connection_limits(listen: &Listen) -> ConnectionLimits {
     let limits = &listen.limits;
     ConnectionLimits {
         head: HeadLimits {

@@ -21,7 +21,8 @@ use tidegate_wire::listen::{ConnectionCounts, Listening};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
-use listening::{AdminSocket, bind_admin, bind_all, connection_limits, per_address};
+pub(crate) use listening::connection_limits;
+use listening::{AdminSocket, bind_admin, bind_all, per_address};
 
 use crate::access_log;
 use crate::revive;

@@ -56,7 +56,8 @@ impl Tree {
                 let kind = entry.file_type().expect("a listed entry has a type");
                 if kind.is_dir() && !NOT_WRITTEN.iter().any(|name| entry.file_name() == *name) {
                     folders.push(entry.path());
-                } else if kind.is_file() {
+                } else if kind.is_file() && entry.file_name() != ".git" {
+                    // In a second working tree of git that is a file, with the path of the first.
                     files.extend(read(&root, &entry.path()));
                 }
             }

@@ -1,0 +1,132 @@
+//! `tidegate explain`: which route takes a request, why it and no other, and what happens to the request then. Asks
+//! the configuration's own router, without a running gateway.
+
+use serde_json::{Value, json};
+use std::fmt::Write;
+use std::path::Path;
+use std::process::ExitCode;
+use tidegate_config::{Asked, Chosen, Explanation, Leads, Verdict, explain};
+use tidegate_core::problem::Problems;
+
+use super::say::{self, Form};
+use crate::{families, stage};
+
+/// What is asked.
+pub(super) struct Request<'a> {
+    /// The method.
+    pub(super) method: &'a str,
+    /// The URL, or the path alone.
+    pub(super) url: &'a str,
+    /// Headers.
+    pub(super) headers: &'a [(String, String)],
+}
+
+/// Explains what would become of a request. The answer is no when no route takes it.
+pub(super) fn run(path: &Path, request: &Request<'_>, form: Form) -> ExitCode {
+    let explanation = match explained(path, request) {
+        Ok(explanation) => explanation,
+        Err(problems) => return say::unusable_as(form, &problems),
+    };
+    let shown = match form {
+        Form::Text => text(&explanation),
+        Form::Json => say::pretty(&json(&explanation)),
+    };
+    match explanation.verdict {
+        Verdict::Route(_) => say::result(&shown),
+        _ => say::no(&shown),
+    }
+}
+
+fn explained(path: &Path, request: &Request<'_>) -> Result<Explanation, Problems> {
+    let config = tidegate_config::load(path, &families::ALL)?;
+    let snapshot = stage::compiled(&config)?;
+    let asked = Asked { method: request.method, url: request.url, headers: request.headers };
+    explain(&config, &snapshot, asked).map_err(Problems::from)
+}
+
+fn text(explanation: &Explanation) -> String {
+    let Explanation { method, host, path, .. } = explanation;
+    let mut out = match host.is_empty() {
+        true => format!("{method} {path}\n\n"),
+        false => format!("{method} {path} of {host}\n\n"),
+    };
+    match &explanation.verdict {
+        Verdict::Route(chosen) => chosen_text(chosen, &mut out),
+        Verdict::MethodNotAllowed { allow } => line(&mut out, "answer", &format!("405, allowed are {allow}")),
+        Verdict::NotFound => line(&mut out, "answer", "404, no route takes it"),
+        Verdict::BadRequest { reason } => line(&mut out, "answer", &format!("400, {reason}")),
+    }
+    if !explanation.others.is_empty() {
+        out.push_str("\nOther routes\n");
+        for other in &explanation.others {
+            writeln!(out, "  `{}`: {}", other.name, other.because.join("; ")).unwrap_or_default();
+        }
+    }
+    out.trim_end().to_owned()
+}
+
+fn chosen_text(chosen: &Chosen, out: &mut String) {
+    line(out, "route", &format!("`{}`, {}", chosen.name, chosen.place));
+    line(out, "because", &chosen.why);
+    for (name, value) in &chosen.params {
+        line(out, &format!("{{{name}}}"), value);
+    }
+    let policies = match &chosen.policies[..] {
+        [] => String::from("none"),
+        policies => policies.join(", then "),
+    };
+    line(out, "policies", &policies);
+    match &chosen.leads {
+        Leads::Answer(status) => line(out, "to", &format!("an answer from here, {status}")),
+        Leads::Services(parts) => {
+            let parts: Vec<String> = match &parts[..] {
+                [(name, _)] => vec![name.to_string()],
+                parts => parts.iter().map(|(name, weight)| format!("{name} (weight {weight})")).collect(),
+            };
+            line(out, "to", &parts.join(", "));
+        }
+    }
+}
+
+/// A word and what it is, in two columns.
+fn line(out: &mut String, word: &str, what: &str) {
+    writeln!(out, "  {word:<10}{what}").unwrap_or_default();
+}
+
+fn json(explanation: &Explanation) -> Value {
+    let Explanation { method, host, path, .. } = explanation;
+    let (status, route) = match &explanation.verdict {
+        Verdict::Route(chosen) => (Value::Null, chosen_json(chosen)),
+        Verdict::MethodNotAllowed { allow } => (json!({ "status": 405, "allow": allow }), Value::Null),
+        Verdict::NotFound => (json!({ "status": 404 }), Value::Null),
+        Verdict::BadRequest { reason } => (json!({ "status": 400, "reason": reason }), Value::Null),
+    };
+    let others: Vec<Value> = explanation
+        .others
+        .iter()
+        .map(|other| json!({ "name": *other.name, "because": other.because }))
+        .collect();
+    json!({ "method": method, "host": host, "path": path, "route": route, "answer": status, "others": others })
+}
+
+fn chosen_json(chosen: &Chosen) -> Value {
+    let params: serde_json::Map<String, Value> =
+        chosen.params.iter().map(|(name, value)| (name.clone(), value.as_str().into())).collect();
+    let (services, status) = match &chosen.leads {
+        Leads::Answer(status) => (Vec::new(), Some(status)),
+        Leads::Services(parts) => {
+            (parts.iter().map(|(name, weight)| json!({ "name": **name, "weight": weight })).collect(), None)
+        }
+    };
+    json!({
+        "name": *chosen.name,
+        "file": chosen.place.source.name,
+        "line": chosen.place.line,
+        "column": chosen.place.column,
+        "because": chosen.why,
+        "params": params,
+        "policies": chosen.policies,
+        "services": services,
+        "status": status,
+    })
+}

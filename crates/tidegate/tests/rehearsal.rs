@@ -1,0 +1,197 @@
+//! Cases kept in the file, and explanations: what they say is what the gateway does, without a backend.
+
+use std::path::Path;
+use std::process::Command;
+
+use tidegate_testkit::process::{Ended, run};
+use tidegate_testkit::{Message, RawBackend, Setup};
+
+const BIN: &str = env!("CARGO_BIN_EXE_tidegate");
+
+fn tidegate(folder: &Path, arguments: &[&str]) -> Ended {
+    run(Command::new(BIN).current_dir(folder).args(arguments).env("NO_COLOR", "1"))
+}
+
+/// A folder with a tidegate.yaml of this text.
+fn written(text: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("make a folder");
+    std::fs::write(folder.path().join("tidegate.yaml"), text).expect("write the file");
+    folder
+}
+
+fn json(ended: &Ended) -> serde_json::Value {
+    serde_json::from_str(&ended.stdout).unwrap_or_else(|error| panic!("{error}: {ended:?}"))
+}
+
+const FILE: &str = "\
+version: 1
+listen: { http: \"127.0.0.1:8080\", inner: \"127.0.0.1:8081\" }
+services:
+  orders: { backends: [\"10.0.0.1:80\"], host: backend }
+  next: { backends: [\"10.0.0.2:80\"] }
+routes:
+  - { name: hello, match: /hello, to: { respond: { headers: { x-of: \"{path}\" }, body: \"hi {client_ip}\" } } }
+  - name: orders
+    match: { host: api.example.com, path: \"/orders/**\", methods: [GET, POST] }
+    to: orders
+    body_max: 10B
+    headers: { request: { set: { x-env: prod }, remove: [cookie] }, response: { set: { x-by: us } } }
+  - { name: split, match: /split, to: { orders: 1, next: 1 } }
+tests:
+";
+
+const PASSING: &str = "\
+\x20 - request: /hello
+    expect: { route: hello, status: 200, body: \"hi 127.0.0.1\", headers: { x-of: /hello } }
+  - request: { url: /hello, client_ip: \"2001:db8::1\", listener: inner }
+    expect: { body: \"hi 2001:db8::1\" }
+  - name: orders keep their query
+    request: GET https://api.example.com/orders/%7e7?a=b&c
+    expect: { service: orders, path: \"/orders/~7?a=b&c\", headers: { x-env: prod, x-forwarded-proto: https } }
+  - request: { method: POST, url: \"http://api.example.com/orders\", body: \"0123456789\", headers: { cookie: a=b } }
+    expect: { service: orders, headers: { via: 1.1 tidegate }, without: [cookie] }
+  - request: { method: POST, url: \"http://api.example.com/orders\", body: \"01234567890\" }
+    expect: { route: orders, status: 413, headers: { x-by: us } }
+  - request: DELETE http://api.example.com/orders
+    expect: { route: none, status: 405, headers: { allow: \"GET, HEAD, POST\" } }
+  - request: GET /orders/7
+    expect: { route: none, status: 404 }
+  - request: GET /a%2Fb
+    expect: { status: 400 }
+  - request: GET /split
+    expect: { service: next }
+  - request: GET /split
+    expect: { service: orders }
+";
+
+#[test]
+fn cases_see_what_the_gateway_would_do() {
+    let folder = written(&format!("{FILE}{PASSING}"));
+    let ended = tidegate(folder.path(), &["test"]);
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{}", ended.stdout);
+    assert!(ended.stdout.contains("ok    orders keep their query\n"), "{}", ended.stdout);
+    assert!(ended.stdout.ends_with("\n\n10 cases passed\n"), "{}", ended.stdout);
+    let all = json(&tidegate(folder.path(), &["test", "--json"]));
+    assert_eq!((all["passed"].as_u64(), all["failed"].as_u64()), (Some(10), Some(0)));
+    assert_eq!(all["cases"][2]["seen"]["path"].as_str(), Some("/orders/~7?a=b&c"));
+}
+
+#[test]
+fn a_case_that_does_not_hold_fails_with_what_was_seen_and_its_place() {
+    let case = "  - name: wrong\n    request: GET http://api.example.com/orders/7\n    \
+                expect: { route: hello, service: next, path: /7, headers: { x-env: dev, x-a: b }, without: [via], status: 200 }\n";
+    let folder = written(&format!("{FILE}{case}"));
+    let ended = tidegate(folder.path(), &["test"]);
+    let expected = "\
+FAIL  wrong
+      tidegate.yaml:17:22: route: expected `hello`, got `orders`
+      tidegate.yaml:17:38: service: expected `next`, got `orders`
+      tidegate.yaml:17:50: path: expected `/7`, got `/orders/7`
+      tidegate.yaml:17:111: status: expected `200`, got none
+      tidegate.yaml:17:65: header `x-env`: expected `dev`, got `prod`
+      tidegate.yaml:17:77: header `x-a`: expected `b`, got none
+      tidegate.yaml:17:97: header `via`: expected none, got `1.1 tidegate`
+      it went by route `orders` to `orders` as `/orders/7`
+
+1 of 1 case failed
+";
+    assert_eq!((ended.code, ended.stdout.as_str(), ended.stderr.as_str()), (Some(1), expected, ""));
+    let all = json(&tidegate(folder.path(), &["test", "--json"]));
+    let case = &all["cases"][0];
+    assert_eq!(
+        (case["name"].as_str(), case["passed"].as_bool(), case["line"].as_u64()),
+        (Some("wrong"), Some(false), Some(16))
+    );
+    let miss = serde_json::json!({ "what": "path", "expected": "`/7`", "actual": "/orders/7",
+        "file": "tidegate.yaml", "line": 17, "column": 50 });
+    assert_eq!(case["misses"][2], miss);
+}
+
+#[test]
+fn a_file_without_cases_or_that_is_wrong_is_no_pass() {
+    let folder = written(&FILE.replace("tests:\n", ""));
+    let ended = tidegate(folder.path(), &["test"]);
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(1), ""));
+    assert!(ended.stderr.starts_with("tidegate.yaml has no cases\n  hint: "), "{}", ended.stderr);
+    let ended = tidegate(folder.path(), &["test", "-c", "none.yaml"]);
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(2), ""));
+}
+
+/// Lines of a head but the first, without the id, which is another each time, and without the host, which holds a
+/// port that nobody knows before.
+fn lines(message: &Message) -> Vec<String> {
+    let text = |line: &[u8]| String::from_utf8_lossy(line).into_owned();
+    message
+        .field_lines()
+        .map(text)
+        .filter(|line| !line.starts_with("x-request-id") && !line.starts_with("host"))
+        .collect()
+}
+
+/// The claim of the command: the head it shows is the one a backend gets.
+#[test]
+fn what_a_case_sees_is_what_a_backend_gets() {
+    let backend = RawBackend::answering("HTTP/1.1 204 No Content\r\n\r\n");
+    let body = format!(
+        "services: {{ origin: \"{}\" }}\nroutes:\n  - match: /**\n    to: origin\n    headers: {{ request: \
+         {{ set: {{ x-env: prod, x-of: \"{{host}}{{path}}\" }}, remove: [cookie] }} }}\n",
+        backend.address
+    );
+    let gateway = Setup::new(BIN).workers(1).start(&body);
+    let request = "PUT /a/../b/%7ec?x=%2f HTTP/1.1\r\nhost: a.example\r\ncookie: c=1\r\nx-one: 1\r\ncontent-length: 2\r\n\r\nhi";
+    assert_eq!(gateway.connect().send(request).response("PUT").expect("an answer").status(), 204);
+    let arrived = backend.take_arrivals().remove(0).request.expect("a whole request");
+
+    let case = "tests:\n  - request: { method: PUT, url: \"http://a.example/a/../b/%7ec?x=%2f\", \
+                headers: { cookie: c=1, x-one: \"1\" }, body: hi }\n    expect: { route: \"/**\" }\n";
+    let folder = written(&format!("version: 1\nlisten: {{ http: \"127.0.0.1:8080\" }}\n{body}{case}"));
+    let seen = &json(&tidegate(folder.path(), &["test", "--json"]))["cases"][0]["seen"];
+    let shown: Vec<String> = seen["headers"]
+        .as_array()
+        .expect("a list of headers")
+        .iter()
+        .map(|header| format!("{}: {}", header["name"].as_str().unwrap(), header["value"].as_str().unwrap()))
+        .filter(|line| !line.starts_with("x-request-id") && !line.starts_with("host"))
+        .collect();
+    assert_eq!(shown, lines(&arrived));
+    assert!(shown.contains(&"x-of: a.example/b/~c".to_owned()), "{shown:?}");
+    assert_eq!(seen["path"].as_str(), Some(arrived.target()));
+    gateway.stop();
+}
+
+#[test]
+fn an_explanation_names_the_route_and_what_it_won_by() {
+    let folder = written(&FILE.replace("tests:\n", ""));
+    let taken = tidegate(folder.path(), &["explain", "GET", "https://api.example.com/orders/7"]);
+    let expected = "\
+GET /orders/7 of api.example.com
+
+  route     `orders`, tidegate.yaml:8:5
+  because   no other route matches
+  policies  headers
+  to        orders
+";
+    assert_eq!((taken.code, taken.stderr.as_str()), (Some(0), ""));
+    assert!(taken.stdout.starts_with(expected), "{}", taken.stdout);
+    let cases = [
+        (&["GET", "/nowhere"][..], "404, no route takes it"),
+        (&["DELETE", "/orders/7", "-H", "host: api.example.com"], "405, allowed are GET, HEAD, POST"),
+        (&["GET", "/a%2Fb"], "400, "),
+    ];
+    for (asked, expected) in cases {
+        let ended = tidegate(folder.path(), &[&["explain"], asked].concat());
+        assert_eq!((ended.code, ended.stderr.as_str()), (Some(1), ""), "{asked:?}");
+        assert!(ended.stdout.contains(&format!("  answer    {expected}")), "{asked:?}: {}", ended.stdout);
+        let value = json(&tidegate(folder.path(), &[&["explain", "--json"], asked].concat()));
+        assert!(value["route"].is_null() && value["answer"]["status"].as_u64().is_some(), "{value}");
+    }
+    let value = json(&tidegate(folder.path(), &["explain", "GET", "/split", "--json"]));
+    assert_eq!(
+        (value["route"]["name"].as_str(), value["route"]["services"][1]["weight"].as_u64()),
+        (Some("split"), Some(1))
+    );
+    for asked in [&["get", "/"][..], &["GET", "ftp://x/"], &["GET", "/", "-H", "x"]] {
+        let ended = tidegate(folder.path(), &[&["explain"], asked].concat());
+        assert_eq!((ended.code, ended.stdout.as_str()), (Some(2), ""), "{asked:?}");
+    }
+}
