@@ -143,7 +143,7 @@ impl Seen {
 
 /// The snapshot that a start would make, with counters and learnt state of its own.
 pub(crate) fn compiled(config: &Config) -> Result<Snapshot, Problems> {
-    let (cells, meters) = (CellBook::default(), Meters::new(1));
+    let (cells, meters) = (CellBook::new(1), Meters::new(1));
     tidegate_config::compile(config, 1, &Workshop { cells: &cells, meters: &meters })
 }
 
