@@ -62,6 +62,7 @@ fn what_is_not_written_has_the_documented_default() {
     assert_eq!(config.workers, Workers::Auto);
     assert_eq!(config.admin.bind.value, Bind::Inet("127.0.0.1:9900".parse().unwrap()));
     assert_eq!(config.state.dir, Path::new("/srv/gate/state"));
+    assert_eq!((&config.telemetry.access_log, config.telemetry.routes_max.get()), (&Toggle::Off, 2000));
     let limits = &config.listen.iter().next().unwrap().value.limits;
     assert_eq!((limits.line.get(), limits.head.get(), limits.fields.get()), (8 << 10, 32 << 10, 100));
     assert_eq!((limits.head_time, limits.idle, limits.requests.get()), (seconds(10), seconds(60), 1000));
@@ -89,13 +90,14 @@ fn short_forms_mean_the_same_as_long_ones() {
     let read =
         |text: &str| from_text("tidegate.yaml", text, Path::new("/srv")).unwrap_or_else(|p| panic!("{p}"));
     let short = read(
-        "version: 1\nlisten: { a: \"[::1]:80\", b: unix:run/b.sock }\nadmin: 127.0.0.1:1\nstate: s\n\
+        "version: 1\nlisten: { a: \"[::1]:80\", b: unix:run/b.sock }\nadmin: 127.0.0.1:1\nstate: s\ntelemetry: { access_log: logs/a }\n\
          services: { x: localhost:1, y: { backends: \"http://10.0.0.1\", retry: 0, connections: 5 } }\n\
          routes: [{ match: /, to: { respond: 204 } }, { match: { path: /x, methods: GET }, to: x }]\n",
     );
     let long = read(
         "version: 1\nlisten: { a: { bind: \"[::1]:80\" }, b: { bind: \"unix:/srv/run/b.sock\" } }\n\
          admin: { bind: 127.0.0.1:1 }\nstate: { dir: /srv/s }\n\
+         telemetry: { access_log: { to: /srv/logs/a, format: json } }\n\
          services:\n  x: { backends: [{ address: \"127.0.0.1:1\", weight: 1 }] }\n\
          \x20 y: { backends: [{ url: \"http://10.0.0.1:80/\" }], retry: { attempts: 0 }, connections: { max: 5 } }\n\
          routes:\n  - { match: { path: / }, to: { respond: { status: 204 } } }\n\
