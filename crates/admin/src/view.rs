@@ -33,7 +33,7 @@ pub trait View: Send + Sync + 'static {
 
     /// Reads the configuration anew and takes it, whole or not at all. Returns when every worker serves it.
     /// Dropping the future does not stop a change that has begun.
-    fn reload(&self) -> Reloading<'_>;
+    fn reload(self: Arc<Self>) -> Reloading;
 }
 
 /// What runs now.
@@ -46,7 +46,7 @@ pub struct Running {
 }
 
 /// A reload under way.
-pub type Reloading<'a> = Pin<Box<dyn Future<Output = Result<Reloaded, NotReloaded>> + Send + 'a>>;
+pub type Reloading = Pin<Box<dyn Future<Output = Result<Reloaded, NotReloaded>> + Send>>;
 
 /// A configuration was taken.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -48,10 +48,12 @@ pub(crate) fn config(
     };
     cases::check(&file.tests, &known, problems);
     Some(Config {
+        source: root.place.source.clone(),
         workers: file.workers,
         listen: file.listen,
         admin: file.admin,
         state: file.state,
+        drain: file.drain,
         telemetry: file.telemetry,
         services: file.services.map(|_, place, service| whole(service, place, families, problems)),
         routes,

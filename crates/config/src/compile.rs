@@ -1,7 +1,7 @@
 //! The last step of taking a configuration: from typed settings to a snapshot the workers can serve. Members of
 //! families were built when the file was read; the snapshot shares them.
 
-use crate::config::{Config, Host, Service};
+use crate::config::{Config, Host, Route, Service};
 use crate::matching::Match;
 use crate::target::{Respond, Target};
 use std::collections::HashMap;
@@ -14,6 +14,7 @@ use tidegate_core::roster::CurrentRoster;
 use tidegate_core::router::{HostPattern, MethodSet, PathPattern, RouteMatch, Router};
 use tidegate_core::service::{self, Backend, CellBook, HostSent, RetryOn, Roster};
 use tidegate_core::settings::Toggle;
+use tidegate_core::units::Label;
 
 /// What the program hands in: what outlives a snapshot.
 pub struct Workshop<'a> {
@@ -21,6 +22,38 @@ pub struct Workshop<'a> {
     pub cells: &'a CellBook,
     /// Counters.
     pub meters: &'a Meters,
+    /// What is served now: what is the same in both is shared, not made again.
+    pub previous: Option<Previous<'a>>,
+}
+
+/// A configuration and the snapshot that was made of it.
+#[derive(Clone, Copy)]
+pub struct Previous<'a> {
+    /// The configuration.
+    pub config: &'a Config,
+    /// Its snapshot.
+    pub snapshot: &'a Snapshot,
+}
+
+impl Previous<'_> {
+    /// The service, if it is the same in the new configuration.
+    fn service(&self, name: &Label, index: usize, service: &Service) -> Option<Arc<service::Service>> {
+        let made = self.snapshot.services.get(index)?;
+        let is_same =
+            made.name.as_ref() == name.as_str() && self.config.services.get(name)?.value == *service;
+        is_same.then(|| made.clone())
+    }
+
+    /// The places of its routes by name.
+    fn route_places(&self) -> HashMap<Arc<str>, usize> {
+        let names = self.config.routes.iter().map(|route| route.name.clone());
+        names.zip(0..).collect()
+    }
+
+    /// The plan of the route at that place, if it is the same in the new configuration, but for its services.
+    fn plan(&self, place: usize, route: &Route) -> Option<&Arc<RoutePlan>> {
+        (self.config.routes.get(place)? == route).then(|| self.snapshot.plans.get(place))?
+    }
 }
 
 /// The label of requests and answers without a route or service.
@@ -35,16 +68,31 @@ pub fn compile(config: &Config, number: u64, workshop: &Workshop<'_>) -> Result<
     let mut services = HashMap::new();
     let mut list = Vec::new();
     for (index, row) in config.services.iter().enumerate() {
-        let service = Arc::new(compile_service(&row.name.shared(), index, &row.value, workshop));
+        let same = workshop.previous.and_then(|previous| previous.service(&row.name, index, &row.value));
+        let service = same
+            .unwrap_or_else(|| Arc::new(compile_service(&row.name.shared(), index, &row.value, workshop)));
         services.insert(row.name.shared(), service.clone());
         list.push(service);
     }
+    let places = workshop.previous.map(|previous| previous.route_places()).unwrap_or_default();
+    let same_plan = |route: &Route| {
+        let previous = workshop.previous?;
+        let plan = previous.plan(*places.get(&route.name)?, route)?;
+        let is_in_use = |service: &Arc<service::Service>| {
+            services.get(&service.name).is_some_and(|now| Arc::ptr_eq(now, service))
+        };
+        plan.target.legs().all(|leg| is_in_use(&leg.service)).then(|| plan.clone())
+    };
     let mut plans = Vec::with_capacity(config.routes.len());
     let mut matches = Vec::with_capacity(config.routes.len());
     for route in &config.routes {
         match route_match(&route.condition) {
             Ok(condition) => matches.push(condition),
             Err(reason) => problems.push(Problem::at(&route.place, reason)),
+        }
+        if let Some(plan) = same_plan(route) {
+            plans.push(plan);
+            continue;
         }
         let leg = |name: &Arc<str>| {
             let service = services.get(name)?.clone();

@@ -14,14 +14,16 @@ use std::time::Duration;
 use tidegate_core::balance::Balancer;
 use tidegate_core::limits::HeadLimits;
 use tidegate_core::policy::Policy;
-use tidegate_core::problem::Place;
+use tidegate_core::problem::{Place, Source};
 use tidegate_core::settings::{Declaration, Fault, Placed, Shape, Table, Toggle, Word};
 use tidegate_core::units::{Bind, ByteRate, Bytes, Count, Label, Share};
 use tidegate_core::{choice, settings};
 
 /// A configuration that was read and checked: every name in it is defined, every value in range.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Config {
+    /// What it was read from.
+    pub source: Arc<Source>,
     /// Data-plane threads.
     pub workers: Workers,
     /// Listeners by name; at least one.
@@ -30,6 +32,8 @@ pub struct Config {
     pub admin: Admin,
     /// What outlives the process.
     pub state: State,
+    /// How the gateway ends.
+    pub drain: Drain,
     /// What it tells about its work.
     pub telemetry: Telemetry,
     /// Services by name.
@@ -38,6 +42,13 @@ pub struct Config {
     pub routes: Vec<Route>,
     /// Cases that `test` runs. Nothing that serves looks at them.
     pub tests: Vec<Case>,
+}
+
+impl PartialEq for Config {
+    /// Equal when they mean the same, however it was written.
+    fn eq(&self, other: &Config) -> bool {
+        self.changes(other).is_empty()
+    }
 }
 
 /// A route.
@@ -99,6 +110,8 @@ settings! {
         pub(crate) admin: Admin,
         /// Where the gateway keeps what must outlive the process.
         pub(crate) state: State,
+        /// How the gateway ends when it is told to.
+        pub(crate) drain: Drain,
         /// What the gateway tells about its work.
         pub(crate) telemetry: Telemetry,
         /// What requests are sent to: a name for each service, and its backends.
@@ -181,6 +194,17 @@ settings! {
         pub dir: PathBuf = PathBuf::from("state"),
     }
     short dir;
+}
+
+settings! {
+    /// How the gateway ends when it is told to: it is not ready any more, waits a moment, stops accepting, finishes what it was asked.
+    pub struct Drain {
+        /// For requests under way to finish, the moment included; what is left is cut off.
+        pub time: Duration = Duration::from_secs(30),
+        /// The moment: for those who follow `/readyz` to send their requests elsewhere. Every answer then says that it is the last on its connection. Ctrl-C does not wait for it.
+        pub wait: Toggle<Duration> = Toggle::On(Duration::from_secs(1)),
+    }
+    short time;
 }
 
 settings! {

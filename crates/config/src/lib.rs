@@ -8,6 +8,7 @@ mod cases;
 mod check;
 mod compile;
 mod config;
+mod difference;
 mod explain;
 mod interpolate;
 mod load;
@@ -19,9 +20,9 @@ mod yaml;
 
 pub use address::Backend;
 pub use cases::{Case, ClientIp, Expect, Line, Request, Url};
-pub use compile::{Workshop, compile};
+pub use compile::{Previous, Workshop, compile};
 pub use config::{
-    Admin, Config, Connections, Host, Listen, ListenLimits, Retry, RetryCause, Route, Service, State,
+    Admin, Config, Connections, Drain, Host, Listen, ListenLimits, Retry, RetryCause, Route, Service, State,
     Timeouts, Workers,
 };
 pub use explain::{Asked, Chosen, Explanation, Leads, Other, Verdict, explain};

@@ -157,6 +157,13 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 impl Meters {
+    /// Counts a reload.
+    pub fn count_reload(&self, is_taken: bool) {
+        let cell = if is_taken { &self.reloads_ok } else { &self.reloads_failed };
+        cell.fetch_add(1, Relaxed);
+        self.last_reload_ok.store(is_taken, Relaxed);
+    }
+
     /// Meters for so many workers.
     pub fn new(workers: usize) -> Meters {
         Meters {

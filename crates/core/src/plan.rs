@@ -41,6 +41,18 @@ pub enum Target {
     Respond(Respond),
 }
 
+impl Target {
+    /// The ways to services.
+    pub fn legs(&self) -> impl Iterator<Item = &Leg> {
+        let (one, many) = match self {
+            Target::Service(leg) => (Some(leg), None),
+            Target::Split(split) => (None, Some(split.parts.iter().map(|(_, leg)| leg))),
+            Target::Respond(_) => (None, None),
+        };
+        one.into_iter().chain(many.into_iter().flatten())
+    }
+}
+
 /// Services with their shares. Invariant: not empty, and the weights sum to `total` > 0.
 pub struct Split {
     parts: Box<[(u32, Leg)]>,

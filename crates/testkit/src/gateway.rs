@@ -19,12 +19,13 @@ pub struct Setup {
     bin: PathBuf,
     workers: usize,
     limits: String,
+    drain_wait: String,
 }
 
 impl Setup {
     /// The binary: `env!("CARGO_BIN_EXE_tidegate")` of the calling test.
     pub fn new(bin: &str) -> Setup {
-        Setup { bin: bin.into(), workers: 2, limits: "{}".into() }
+        Setup { bin: bin.into(), workers: 2, limits: "{}".into(), drain_wait: "off".into() }
     }
 
     /// Data-plane threads; 2 unless said.
@@ -39,6 +40,12 @@ impl Setup {
         self
     }
 
+    /// How long it takes requests after it was told to end; not at all unless said.
+    pub fn drain_wait(mut self, time: &str) -> Setup {
+        self.drain_wait = time.into();
+        self
+    }
+
     /// Starts it with these `services` and `routes`, and waits until it is ready.
     ///
     /// # Panics
@@ -49,17 +56,21 @@ impl Setup {
         let admin = SocketAddr::from((Ipv4Addr::LOCALHOST, ports::claim()));
         let text = format!(
             "version: 1\nworkers: {}\nlisten: {{ http: {{ bind: \"{http}\", limits: {} }} }}\n\
-             admin: {{ bind: \"{admin}\" }}\nstate: {{ dir: state }}\n{services_and_routes}\n",
-            self.workers, self.limits
+             admin: {{ bind: \"{admin}\" }}\nstate: {{ dir: state }}\ndrain: {{ wait: {} }}\n{services_and_routes}\n",
+            self.workers, self.limits, self.drain_wait
         );
-        let file = folder.path().join("tidegate.yaml");
+        let file = folder.path().join(FILE);
         std::fs::write(&file, text).expect("write the configuration");
         let process = Process::start(Command::new(&self.bin).arg("run").arg("-c").arg(&file));
-        let mut gateway = Gateway { http, admin, process, folder, announced: Vec::new(), is_checked: false };
+        let (bin, announced) = (self.bin, Vec::new());
+        let mut gateway = Gateway { http, admin, process, folder, bin, announced, is_checked: false };
         gateway.process.await_ready("ready", || is_ready(admin));
         gateway
     }
 }
+
+/// The name of the configuration file.
+const FILE: &str = "tidegate.yaml";
 
 /// A running gateway.
 pub struct Gateway {
@@ -69,6 +80,7 @@ pub struct Gateway {
     pub admin: SocketAddr,
     process: Process,
     folder: tempfile::TempDir,
+    bin: PathBuf,
     announced: Vec<String>,
     is_checked: bool,
 }
@@ -126,6 +138,57 @@ impl Gateway {
     /// The folder of its configuration and state.
     pub fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// The configuration file's text.
+    ///
+    /// # Panics
+    /// When it cannot be read.
+    pub fn configuration(&self) -> String {
+        std::fs::read_to_string(self.folder().join(FILE)).expect("read the configuration")
+    }
+
+    /// Puts another configuration in the file's place, as a careful tool does: whole or not at all.
+    ///
+    /// # Panics
+    /// When it cannot be written.
+    pub fn configure(&self, text: &str) {
+        let draft = self.folder().join("draft");
+        std::fs::write(&draft, text).expect("write the configuration");
+        std::fs::rename(draft, self.folder().join(FILE)).expect("replace the configuration");
+    }
+
+    /// Reloads that were taken so far, and those that were refused.
+    pub fn reloads(&self) -> (u64, u64) {
+        let count = |result| self.metric("tidegate_config_reloads_total", &[result]) as u64;
+        (count("\"ok\""), count("\"failed\""))
+    }
+
+    /// Puts another configuration in place, has it taken (SIGHUP), and waits until it is.
+    ///
+    /// # Panics
+    /// When it is refused, or never taken.
+    pub fn reload(&self, text: &str) {
+        let (taken, refused) = self.reloads();
+        self.configure(text);
+        self.process.signal(Signal::HUP);
+        await_true("the configuration is taken", Duration::from_secs(10), || self.reloads().0 > taken);
+        assert_eq!(self.reloads().1, refused, "{:#?}", self.process.lines());
+    }
+
+    /// Ends it, and starts another one on the same file with these further arguments of `run`.
+    ///
+    /// # Panics
+    /// When it does not end well, or the other one does not get ready.
+    pub fn restart(&mut self, arguments: &[&str]) {
+        self.begin_stop();
+        assert!(self.process.await_end(Duration::from_secs(10)).success());
+        self.check_output();
+        self.is_checked = false;
+        let file = self.folder().join(FILE);
+        self.process = Process::start(Command::new(&self.bin).arg("run").arg("-c").arg(file).args(arguments));
+        let admin = self.admin;
+        self.process.await_ready("ready", || is_ready(admin));
     }
 
     /// Ends it as an operator does (SIGTERM) and checks that it ends well.

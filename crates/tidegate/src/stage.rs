@@ -144,7 +144,7 @@ impl Seen {
 /// The snapshot that a start would make, with counters and learnt state of its own.
 pub(crate) fn compiled(config: &Config) -> Result<Snapshot, Problems> {
     let (cells, meters) = (CellBook::new(1), Meters::new(1));
-    tidegate_config::compile(config, 1, &Workshop { cells: &cells, meters: &meters })
+    tidegate_config::compile(config, 1, &Workshop { cells: &cells, meters: &meters, previous: None })
 }
 
 /// A request as a client writes it (RFC 9112 §3).

@@ -13,7 +13,7 @@ use tidegate_core::service::{Address, Backend};
 use tidegate_core::units::Bind;
 
 use crate::families;
-use crate::gateway::{Gateway, StartError};
+use crate::gateway::{Changes, Gateway, StartError};
 use crate::local::{self, Found, StateFolder, quoted};
 
 /// How long a backend may take to accept a connection before it is said to be silent. It is only a remark, which
@@ -35,7 +35,7 @@ pub(crate) fn run(backends: &[String], listen: &str) -> Result<(), Problems> {
         let config = tidegate_config::from_text("tidegate up", &text, state.path(), &families::ALL)
             .map_err(without_places)?;
         refuse_itself(&config)?;
-        match Gateway::start(&config) {
+        match Gateway::start(config.clone(), Changes::Never) {
             Ok(gateway) => break (gateway, config, admin),
             Err(_) if tries < STARTS_MAX && local::is_taken(admin.address) => tries += 1,
             Err(StartError::Problems(problems)) => return Err(without_places(problems)),

@@ -134,7 +134,8 @@ struct Gateway {
 impl Gateway {
     fn start(config: &Config) -> Gateway {
         let (cells, meters) = (CellBook::new(1), Meters::new(1));
-        let snapshot = compile(config, 1, &Workshop { cells: &cells, meters: &meters }).expect("compile");
+        let snapshot = compile(config, 1, &Workshop { cells: &cells, meters: &meters, previous: None })
+            .expect("compile");
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, ports::claim()));
         let sockets = Listeners::default().for_workers(&Bind::Inet(address), 1).expect("listen");
         let (stop, stopped) = oneshot::channel();
@@ -165,7 +166,7 @@ async fn accept(acceptor: Acceptor, worker: Rc<Worker>) {
         min_rate: None,
     };
     let serving =
-        Rc::new(Serving { listener: "http".into(), limits: Cell::new(limits), is_draining: Rc::default() });
+        Rc::new(Serving { listener: "http".into(), limits: Cell::new(limits), stage: Rc::default() });
     while let Ok((socket, address)) = acceptor.accept().await {
         tokio::task::spawn_local(Idle::new(socket, address, serving.clone()).serve(worker.clone(), ()));
     }

@@ -10,6 +10,8 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tidegate_core::clock;
 use tokio::net::{TcpListener, UnixListener};
 
 /// Connections the kernel completes before we accept them. The kernel caps it at net.core.somaxconn.
@@ -36,6 +38,13 @@ impl std::fmt::Display for Bind {
 /// A bound socket, not yet part of a worker's runtime.
 #[derive(Debug)]
 pub struct Listening(socket2::Socket, Bind);
+
+impl Listening {
+    /// Where it is bound.
+    pub fn bind(&self) -> &Bind {
+        &self.1
+    }
+}
 
 /// The process's listening sockets. A bind that stays is never closed: what waits in its queue is served.
 #[derive(Debug, Default)]
@@ -75,10 +84,37 @@ impl Listeners {
         sockets.iter().take(workers).map(|socket| Ok(Listening(socket.try_clone()?, bind.clone()))).collect()
     }
 
-    /// Closes the sockets of binds that are not in the list.
-    pub fn keep_only(&mut self, binds: &[Bind]) {
-        self.open.retain(|bind, _| binds.contains(bind));
+    /// Whether there are sockets of this bind.
+    pub fn has(&self, bind: &Bind) -> bool {
+        self.open.contains_key(bind)
     }
+
+    /// Takes the names of Unix sockets whose bind is not in the list away, so that nobody new finds them.
+    pub fn hide_all_but(&self, binds: &[Bind]) {
+        for bind in self.open.keys().filter(|bind| !binds.contains(bind)) {
+            if let Bind::Unix(path) = bind {
+                let _ = std::fs::remove_file(path); // or somebody has already
+            }
+        }
+    }
+
+    /// Closes the sockets of binds that are not in the list, as far as they are this table's.
+    pub fn keep_only(&mut self, binds: &[Bind]) {
+        self.open.retain(|bind, _| {
+            let is_kept = binds.contains(bind);
+            match bind {
+                Bind::Inet(address) if !is_kept => ours().retain(|known| known != address),
+                _ => {}
+            }
+            is_kept
+        });
+    }
+}
+
+/// Addresses that this process listens on.
+fn ours() -> std::sync::MutexGuard<'static, Vec<SocketAddr>> {
+    static OURS: Mutex<Vec<SocketAddr>> = Mutex::new(Vec::new());
+    OURS.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
 fn bind_inet(address: SocketAddr) -> io::Result<socket2::Socket> {
@@ -99,8 +135,7 @@ fn bind_inet(address: SocketAddr) -> io::Result<socket2::Socket> {
 /// With reuse-port alone, a second process of the same user would silently take half of the connections of a
 /// running one. A bind without it fails while anybody else listens there.
 fn refuse_foreign_listener(address: SocketAddr) -> io::Result<()> {
-    static OURS: Mutex<Vec<SocketAddr>> = Mutex::new(Vec::new());
-    let mut ours = OURS.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let mut ours = ours();
     if address.port() == 0 || ours.contains(&address) {
         return Ok(());
     }
@@ -141,7 +176,48 @@ impl Listening {
     }
 }
 
+/// How long nobody must have come before a closing listener is closed: longer than a handshake that has begun takes
+/// on all but the slowest paths, too short for an operator to wait for.
+const CLOSE_QUIET: Duration = Duration::from_millis(50);
+/// How long a closing listener is kept open for handshakes that have begun, at most.
+const CLOSE_TIME: Duration = Duration::from_secs(1);
+
+/// A program for the kernel's packet filter: drops a packet that begins a connection, passes every other. Byte 13 of
+/// a TCP header has the flags (RFC 9293 §3.1), 2 is SYN.
+const NO_BEGINNINGS: [(u16, u8, u8, u32); 4] = [
+    (0x30, 0, 0, 13),       // load byte 13
+    (0x45, 0, 1, 2),        // is the bit of SYN in it? else skip one
+    (0x06, 0, 0, 0),        // drop
+    (0x06, 0, 0, 0x4_0000), // pass, up to 256 KiB
+];
+
 impl Acceptor {
+    /// Gives `begin` every connection that was begun before now, and then the socket can be dropped with nobody in
+    /// its queue. To close a socket with connections in its queue would reset them.
+    pub async fn close(&self, mut begin: impl FnMut(Socket, Option<SocketAddr>)) {
+        self.take_no_more();
+        let end = clock::exact().after(CLOSE_TIME);
+        while clock::exact() < end {
+            match tokio::time::timeout(CLOSE_QUIET, self.accept()).await {
+                Ok(Ok((socket, address))) => begin(socket, address),
+                Ok(Err(_)) => {} // it ended before it was taken
+                Err(_) => return,
+            }
+        }
+    }
+
+    /// From now on the kernel lets no further connection begin. A client that tries sends its first packet again
+    /// after a second, and then finds the port closed, or another process on it.
+    fn take_no_more(&self) {
+        if let Accepting::Tcp(listener) = &self.0 {
+            let filter = NO_BEGINNINGS.map(|(code, on_true, on_false, value)| {
+                socket2::SockFilter::new(code, on_true, on_false, value)
+            });
+            // Refused only by kernels without filters: then a connection that begins just now may be reset.
+            let _ = socket2::SockRef::from(listener).attach_filter(&filter);
+        }
+    }
+
     /// The next connection and its address.
     pub async fn accept(&self) -> io::Result<(Socket, Option<SocketAddr>)> {
         match &self.0 {

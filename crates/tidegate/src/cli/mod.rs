@@ -47,6 +47,8 @@ enum Command {
     Run {
         #[command(flatten)]
         file: ConfigFile,
+        #[command(flatten)]
+        otherwise: run::Otherwise,
     },
     /// Serve backends without a file, and print what the file would be
     #[command(after_help = examples::UP)]
@@ -179,7 +181,7 @@ impl Output {
 /// Runs what was asked for.
 pub(crate) fn run() -> ExitCode {
     match Cli::parse().command {
-        Command::Run { file } => run::run(&file.config),
+        Command::Run { file, otherwise } => run::run(&file.config, &otherwise),
         Command::Up { backends, listen } => match up::run(&backends, &listen) {
             Ok(()) => ExitCode::SUCCESS,
             Err(problems) => say::unusable(&problems),

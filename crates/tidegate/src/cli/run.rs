@@ -1,19 +1,49 @@
 //! `tidegate run`: serves what a file says until told to stop.
 
-use std::path::Path;
+use clap::Args;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use tidegate_config::Config;
+use tidegate_core::problem::Problems;
 
 use super::say;
 use crate::families;
-use crate::gateway::{Gateway, StartError};
+use crate::gateway::{Changes, Gateway, StartError, last_good};
+
+/// The options for a file that cannot be used.
+#[derive(Args)]
+pub(super) struct Otherwise {
+    /// Should the file be unusable, serve what was last taken from it
+    ///
+    /// A gateway keeps the configuration it took last in its state folder. It is served until the file is mended.
+    #[arg(long)]
+    last_good: bool,
+    /// Where that is kept, if not in `state` beside the file
+    #[arg(long, value_name = "FOLDER", requires = "last_good")]
+    state: Option<PathBuf>,
+}
 
 /// Starts the gateway whole, or says everything that stands in the way.
-pub(super) fn run(path: &Path) -> ExitCode {
+pub(super) fn run(path: &Path, otherwise: &Otherwise) -> ExitCode {
     let config = match tidegate_config::load(path, &families::ALL) {
         Ok(config) => config,
-        Err(problems) => return say::unusable(&problems),
+        Err(problems) if !otherwise.last_good => return say::unusable(&problems),
+        Err(problems) => match kept(path, otherwise) {
+            Ok(config) => {
+                tidegate_telemetry::say::warn(
+                    "the file cannot be used, what was last taken from it is served",
+                    &[],
+                );
+                say::tell(&problems);
+                config
+            }
+            Err(worse) => {
+                say::tell(&problems);
+                return say::unusable(&worse);
+            }
+        },
     };
-    match Gateway::start(&config) {
+    match Gateway::start(config, Changes::File(path.to_owned())) {
         Ok(gateway) => {
             eprintln!("{}", gateway.greeting());
             gateway.serve_until_told();
@@ -21,4 +51,12 @@ pub(super) fn run(path: &Path) -> ExitCode {
         }
         Err(StartError::Problems(problems)) => say::unusable(&problems),
     }
+}
+
+/// What was last taken from the file.
+fn kept(path: &Path, otherwise: &Otherwise) -> Result<Config, Problems> {
+    let beside = || path.parent().unwrap_or(Path::new("")).join("state");
+    let kept = last_good(&otherwise.state.clone().unwrap_or_else(beside))?;
+    let folder = kept.path.parent().unwrap_or(Path::new("/"));
+    tidegate_config::from_text(&kept.path.to_string_lossy(), &kept.text, folder, &families::ALL)
 }

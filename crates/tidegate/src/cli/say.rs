@@ -92,7 +92,8 @@ fn print(text: &str) {
     let _ = writeln!(out, "{text}").and_then(|()| out.flush());
 }
 
-fn tell(problems: &Problems) {
+/// Tells problems on standard error.
+pub(crate) fn tell(problems: &Problems) {
     let is_asked_without = std::env::var_os("NO_COLOR").is_some_and(|set| !set.is_empty());
     match io::stderr().is_terminal() && !is_asked_without {
         true => eprintln!("{problems:#}"),

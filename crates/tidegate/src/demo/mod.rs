@@ -24,7 +24,7 @@ use tidegate_core::problem::{Problem, Problems};
 use tokio::sync::mpsc;
 
 use crate::families;
-use crate::gateway::{Gateway, StartError};
+use crate::gateway::{Changes, Gateway, StartError};
 use crate::local::{self, StateFolder};
 use face::Face;
 use instances::Instance;
@@ -101,7 +101,7 @@ fn start_gateway(instances: &[Instance], state: &StateFolder) -> Result<(Gateway
         let config =
             tidegate_config::from_text("the demo's configuration", &text, state.path(), &families::ALL)?;
         tries += 1;
-        match Gateway::start(&config) {
+        match Gateway::start(config, Changes::Never) {
             Ok(gateway) => {
                 return Ok((
                     gateway,

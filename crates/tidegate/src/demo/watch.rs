@@ -162,7 +162,7 @@ mod tests {
         let config =
             tidegate_config::from_text("x", text, std::path::Path::new("/"), &families::ALL).unwrap();
         let (cells, meters) = (CellBook::new(1), Meters::new(1));
-        let workshop = tidegate_config::Workshop { cells: &cells, meters: &meters };
+        let workshop = tidegate_config::Workshop { cells: &cells, meters: &meters, previous: None };
         Watch::new(Arc::new(tidegate_config::compile(&config, 1, &workshop).unwrap()))
     }
 

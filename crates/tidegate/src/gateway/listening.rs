@@ -9,26 +9,31 @@ use tidegate_core::units::Bind;
 use tidegate_wire::http1::server::ConnectionLimits;
 use tidegate_wire::listen::{self, Listeners, Listening, PerAddress};
 
-use super::StartError;
-
 /// For every listener of the configuration, in order, one socket per worker.
-pub(super) fn bind_all(config: &Config, workers: usize) -> Result<Vec<Vec<Listening>>, StartError> {
-    let mut listeners = Listeners::default();
+pub(super) fn bind_all(
+    config: &Config,
+    listeners: &mut Listeners,
+    workers: usize,
+) -> Result<Vec<Vec<Listening>>, Problems> {
     let mut problems = Problems::default();
     let mut all = Vec::new();
     for row in config.listen.iter() {
-        let bind = match &row.value.bind.value {
-            Bind::Inet(address) => listen::Bind::Inet(*address),
-            Bind::Unix(path) => listen::Bind::Unix(path.clone()),
-        };
-        match listeners.for_workers(&bind, workers) {
+        match listeners.for_workers(&bind_of(&row.value.bind.value), workers) {
             Ok(sockets) => all.push(sockets),
             Err(error) => {
                 problems.push(cannot_listen(&format!("`{}`", row.name.as_str()), &row.value.bind, &error));
             }
         }
     }
-    problems.unless_any(all).map_err(StartError::Problems)
+    problems.unless_any(all)
+}
+
+/// The bind as the sockets know it.
+pub(super) fn bind_of(bind: &Bind) -> listen::Bind {
+    match bind {
+        Bind::Inet(address) => listen::Bind::Inet(*address),
+        Bind::Unix(path) => listen::Bind::Unix(path.clone()),
+    }
 }
 
 pub(crate) fn connection_limits(listen: &Listen) -> ConnectionLimits {

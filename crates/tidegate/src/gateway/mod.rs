@@ -1,15 +1,18 @@
-//! A running gateway: the snapshot, its workers, the admin listener and the signals that end it. Start either
-//! succeeds whole, or says everything that stood in the way and leaves nothing behind. What is bound where is in
-//! `listening`.
+//! A running gateway: the snapshot, its workers, the admin listener and the signals that change and end it. Start
+//! either succeeds whole, or says everything that stood in the way and leaves nothing behind. What is bound where is in
+//! `listening`, how the configuration changes in `reload`, when by itself in `watch`.
 
+mod kept;
 mod listening;
+mod reload;
+mod watch;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, RwLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
-use tidegate_admin::{NotReloaded, Reloading, Running, View};
+use tidegate_admin::{Reloading, Running, View};
 use tidegate_config::{Config, Workers, Workshop};
 use tidegate_core::meters::{Meters, WORKERS_MAX};
 use tidegate_core::plan::Snapshot;
@@ -17,19 +20,19 @@ use tidegate_core::problem::{Problem, Problems};
 use tidegate_core::service::CellBook;
 use tidegate_telemetry::access_log::AccessLog;
 use tidegate_telemetry::recent::Recent;
-use tidegate_wire::listen::{ConnectionCounts, Listening};
-use tokio::signal::unix::{SignalKind, signal};
+use tidegate_telemetry::say;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
+pub(crate) use kept::last_good;
 pub(crate) use listening::connection_limits;
-use listening::{AdminSocket, bind_admin, bind_all, per_address};
+use listening::{AdminSocket, bind_admin};
+use reload::Reloader;
 
 use crate::access_log;
 use crate::revive;
 use crate::worker::{self, Order, Start, WorkerListener};
 
-/// How long requests in flight may take to finish once the gateway is told to stop.
-const DRAIN_TIME: Duration = Duration::from_secs(30);
 /// How long the access log may take to write its last lines once all requests are over: a second more than a slow disk
 /// needs for all rings.
 const LOG_TIME: Duration = Duration::from_secs(2);
@@ -39,12 +42,19 @@ const ORDERS_MAX: usize = 8;
 /// What all parts of a running gateway share.
 pub(crate) struct Shared {
     running: RwLock<Running>,
+    cells: CellBook,
     meters: Meters,
     recent: Recent,
     is_draining: AtomicBool,
+    reloader: Reloader,
 }
 
 impl Shared {
+    /// Whether it goes on: it has not been told to end.
+    fn is_serving(&self) -> bool {
+        !self.is_draining.load(Relaxed)
+    }
+
     /// The snapshot in use.
     pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
         self.running().snapshot
@@ -56,12 +66,12 @@ impl View for Shared {
         self.running.read().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
     }
 
-    fn meters(&self) -> &Meters {
-        &self.meters
-    }
-
     fn recent(&self) -> &Recent {
         &self.recent
+    }
+
+    fn meters(&self) -> &Meters {
+        &self.meters
     }
 
     fn version(&self) -> &str {
@@ -69,13 +79,11 @@ impl View for Shared {
     }
 
     fn is_ready(&self) -> bool {
-        !self.is_draining.load(Relaxed)
+        self.is_serving()
     }
 
-    fn reload(&self) -> Reloading<'_> {
-        Box::pin(async {
-            Err(NotReloaded::Impossible("this version takes a new configuration by a restart"))
-        })
+    fn reload(self: Arc<Self>) -> Reloading {
+        Box::pin(async move { Shared::renew(&self).await })
     }
 }
 
@@ -87,30 +95,83 @@ pub(crate) enum StartError {
 
 impl From<Problem> for StartError {
     fn from(problem: Problem) -> StartError {
-        let mut problems = Problems::default();
-        problems.push(problem);
+        StartError::Problems(problem.into())
+    }
+}
+
+impl From<Problems> for StartError {
+    fn from(problems: Problems) -> StartError {
         StartError::Problems(problems)
     }
+}
+
+/// Where changes of the configuration come from.
+#[derive(Clone, Debug)]
+pub(crate) enum Changes {
+    /// From nowhere: it was made by the program.
+    Never,
+    /// From this file, when it changes or when asked for.
+    File(PathBuf),
 }
 
 /// A running gateway.
 pub(crate) struct Gateway {
     shared: Arc<Shared>,
-    log: AccessLog,
     control: tokio::runtime::Runtime,
-    workers: Vec<(mpsc::Sender<Order>, JoinHandle<std::io::Result<()>>)>,
+    workers: Vec<JoinHandle<std::io::Result<()>>>,
+    signals: Signals,
     greeting: String,
+}
+
+/// The signals that the gateway obeys.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    /// From now on they do not end the process.
+    fn catch() -> std::io::Result<Signals> {
+        Ok(Signals {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// Waits until one tells the gateway to end.
+    async fn end(&mut self) -> End {
+        tokio::select! {
+            _ = self.terminate.recv() => End::Announced,
+            _ = self.interrupt.recv() => End::AtOnce,
+        }
+    }
+}
+
+/// How a gateway is told to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// By a supervisor, whose load balancer looks at `/readyz`.
+    Announced,
+    /// By a person, who waits.
+    AtOnce,
 }
 
 impl Gateway {
     /// Starts a gateway from a checked configuration. Returns when it serves.
-    pub(crate) fn start(config: &Config) -> Result<Gateway, StartError> {
+    pub(crate) fn start(config: Config, changes: Changes) -> Result<Gateway, StartError> {
         raise_descriptor_limit();
         let count = worker_count(config.workers);
         let meters = Meters::new(count);
-        let snapshot = compile(config, count, &meters)?;
+        let cells = CellBook::new(count);
+        let workshop = Workshop { cells: &cells, meters: &meters, previous: None };
+        let snapshot = Arc::new(tidegate_config::compile(&config, 1, &workshop)?);
         prepare_state(&config.state.dir)?;
-        let log_to = access_log::open(config)?;
+        let mut log = AccessLog::new(meters.log().clone());
+        if let Some(destination) = access_log::open(&config)? {
+            log.turn_to(destination).map_err(no_thread)?;
+        }
 
         let control = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2) // health, admin and files; none of it is heavy
@@ -118,24 +179,30 @@ impl Gateway {
             .enable_all()
             .build()
             .map_err(no_thread)?;
+        // Before anybody can know that the gateway is there, and send one.
+        let signals = control
+            .block_on(async { Signals::catch() })
+            .map_err(|error| Problem::new(format!("cannot listen to signals: {error}")))?;
         let admin = bind_admin(&config.admin.bind)?;
-        let sockets = bind_all(config, count)?;
-
+        let greeting = greeting(&config, count);
+        let (mut reloader, listeners) = Reloader::start(config, changes, log, count, &meters)?;
+        let running = Running { config: reloader.config(), snapshot };
+        let (reloader, workers) = start_workers(reloader, listeners, &running.snapshot, &meters)?;
         let shared = Arc::new(Shared {
-            running: RwLock::new(Running { config: Arc::new(config.clone()), snapshot: Arc::new(snapshot) }),
+            running: RwLock::new(running),
+            cells,
             meters,
             recent: Recent::default(),
             is_draining: AtomicBool::new(false),
+            reloader,
         });
-        let mut log = AccessLog::new(shared.meters.log().clone());
-        if let Some(destination) = log_to {
-            log.turn_to(destination).map_err(no_thread)?;
-        }
-        let workers = start_workers(config, count, sockets, &shared)?;
         control.spawn(serve_admin(admin, shared.clone()));
         control.spawn(revive::run(shared.clone()));
+        control.spawn(reload::bury(shared.clone()));
+        control.spawn(watch::run(shared.clone()));
         control.spawn(fold(shared.clone()));
-        Ok(Gateway { greeting: greeting(config, count), shared, log, control, workers })
+        control.block_on(shared.keep_good());
+        Ok(Gateway { greeting, shared, control, workers, signals })
     }
 
     /// One line that says what was started and where.
@@ -148,44 +215,69 @@ impl Gateway {
         self.shared.snapshot()
     }
 
-    /// Serves until SIGTERM or SIGINT, then drains.
-    pub(crate) fn serve_until_told(self) {
-        self.control.block_on(async {
-            let (Ok(mut term), Ok(mut interrupt)) =
-                (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-            else {
-                return std::future::pending().await; // without signals only SIGKILL ends it
-            };
-            tokio::select! {
-                _ = term.recv() => {}
-                _ = interrupt.recv() => {}
+    /// Serves until SIGTERM or SIGINT, then drains; takes the configuration anew at SIGHUP.
+    pub(crate) fn serve_until_told(mut self) {
+        let Signals { terminate, interrupt, hangup } = &mut self.signals;
+        let end = self.control.block_on(async {
+            loop {
+                tokio::select! {
+                    _ = terminate.recv() => return End::Announced,
+                    _ = interrupt.recv() => return End::AtOnce,
+                    _ = hangup.recv() => drop(self.shared.renew().await), // what is wrong has been said
+                }
             }
         });
-        self.drain();
+        self.end(end);
     }
 
     /// Stops accepting, lets requests in flight finish for a bounded time, and ends.
     pub(crate) fn drain(self) {
+        self.end(End::AtOnce);
+    }
+
+    fn end(mut self, end: End) {
         self.shared.is_draining.store(true, Relaxed);
-        for (orders, _) in &self.workers {
-            // A worker that is gone needs no order.
-            let _ = orders.try_send(Order::Drain);
-        }
-        let deadline = std::time::Instant::now() + DRAIN_TIME;
-        while self.workers.iter().any(|(_, thread)| !thread.is_finished())
-            && std::time::Instant::now() < deadline
-        {
-            std::thread::sleep(Duration::from_millis(5));
+        let is_cut = self.control.block_on(async {
+            let drain = self.shared.running().config.drain.clone();
+            let wait = drain.wait.on().filter(|_| end == End::Announced).unwrap_or_default();
+            tokio::select! {
+                () = finish(&self.shared.reloader, &self.workers, wait) => false,
+                () = tokio::time::sleep(drain.time.max(wait)) => true,
+                _ = self.signals.end() => true, // told twice: now
+
+            }
+        });
+        if is_cut {
+            let open: u64 = self
+                .shared
+                .meters
+                .listeners()
+                .iter()
+                .map(|(_, meters)| meters.connections.load(Relaxed))
+                .sum();
+            say::warn("connections were open at the end of their time and are cut off", &[("open", &open)]);
         }
         // Nobody writes any more, or has had its time: what is left is in the rings.
-        self.log.finish(LOG_TIME);
+        if let Some(log) = self.control.block_on(self.shared.reloader.take_log()) {
+            log.finish(LOG_TIME);
+        }
         self.control.shutdown_background();
     }
 }
 
-fn compile(config: &Config, workers: usize, meters: &Meters) -> Result<Snapshot, StartError> {
-    let cells = CellBook::new(workers);
-    tidegate_config::compile(config, 1, &Workshop { cells: &cells, meters }).map_err(StartError::Problems)
+/// How often an ending gateway looks whether its workers have ended.
+const END_LOOK: Duration = Duration::from_millis(5);
+
+/// Has the workers finish what they were asked, after a moment in which others learn that they should ask elsewhere.
+async fn finish(reloader: &Reloader, workers: &[JoinHandle<std::io::Result<()>>], wait: Duration) {
+    if !wait.is_zero() {
+        reloader.tell(|| Order::Close).await;
+        tokio::time::sleep(wait).await;
+    }
+    reloader.tell(|| Order::Drain).await;
+    while !workers.iter().all(JoinHandle::is_finished) {
+        tokio::time::sleep(END_LOOK).await;
+    }
 }
 
 fn worker_count(workers: Workers) -> usize {
@@ -243,49 +335,36 @@ fn no_thread(error: std::io::Error) -> Problem {
     Problem::new(format!("cannot start a thread: {error}"))
 }
 
-type Threads = Vec<(mpsc::Sender<Order>, JoinHandle<std::io::Result<()>>)>;
+type Threads = Vec<JoinHandle<std::io::Result<()>>>;
 
+/// One thread for each list of listeners.
 fn start_workers(
-    config: &Config,
-    count: usize,
-    sockets: Vec<Vec<Listening>>,
-    shared: &Arc<Shared>,
-) -> Result<Threads, Problem> {
-    let mut by_worker: Vec<Vec<WorkerListener>> = (0..count).map(|_| Vec::new()).collect();
-    for (row, sockets) in config.listen.iter().zip(sockets) {
-        let counts = Arc::new(ConnectionCounts::default());
-        let meters = shared.meters.listener(&row.name.shared());
-        for (listeners, socket) in by_worker.iter_mut().zip(sockets) {
-            listeners.push(WorkerListener {
-                name: row.name.shared(),
-                socket,
-                limits: connection_limits(&row.value),
-                connections_max: row.value.limits.connections.on().map(|most| most.get() as usize),
-                per_address: per_address(&row.value),
-                counts: counts.clone(),
-                meters: meters.clone(),
-            });
-        }
-    }
+    mut reloader: Reloader,
+    listeners: Vec<Vec<WorkerListener>>,
+    snapshot: &Arc<Snapshot>,
+    meters: &Meters,
+) -> Result<(Reloader, Threads), Problem> {
     let mut threads = Vec::new();
-    for (number, listeners) in by_worker.into_iter().enumerate() {
+    let count = listeners.len();
+    for (number, listeners) in listeners.into_iter().enumerate() {
         let (sender, orders) = mpsc::channel(ORDERS_MAX);
         let start = Start {
             number,
             workers: count,
-            snapshot: shared.snapshot(),
+            snapshot: snapshot.clone(),
             seed: seed(),
             listeners,
-            lag: shared.meters.lag.clone(),
+            lag: meters.lag.clone(),
             orders,
         };
         let thread = std::thread::Builder::new()
             .name(format!("tidegate-{number}"))
             .spawn(move || worker::run(start))
             .map_err(no_thread)?;
-        threads.push((sender, thread));
+        threads.push(thread);
+        reloader.orders.push(sender);
     }
-    Ok(threads)
+    Ok((reloader, threads))
 }
 
 /// Unpredictable bits for a worker's dice and ids.

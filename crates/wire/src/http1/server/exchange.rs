@@ -1,6 +1,6 @@
 //! A client's connection as an exchange: what the flow asks of it, and the watch on how fast its client is.
 
-use super::{SLOW_READER_WAIT, Server};
+use super::{SLOW_READER_WAIT, Server, Stage};
 use crate::http1::encode::{self, Connection, ResponseFraming};
 use crate::http1::outbound::Framing;
 use crate::http1::request::Version;
@@ -232,6 +232,7 @@ impl Exchange for Server {
 
     fn answer(&mut self, request: &RequestHead, head: &ResponseHead, body: AnswerBody) {
         self.is_answered = true;
+        self.is_closing |= self.serving.stage.get() != Stage::Open;
         let (framing, is_chunked, mut connection) = self.framing_of(head, body);
         self.is_closing |= matches!(connection, Connection::Close);
         let length = body.length;

@@ -8,7 +8,7 @@ use std::cell::Cell;
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
 use tidegate_core::exchange::Handler;
 use tidegate_core::limits::HeadLimits;
@@ -34,8 +34,21 @@ pub struct Serving {
     pub listener: Rc<str>,
     /// What they are allowed.
     pub limits: Cell<ConnectionLimits>,
-    /// Set when the gateway ends: connections close as soon as they are between requests.
-    pub is_draining: Rc<Cell<bool>>,
+    /// How long their connections live now.
+    pub stage: Rc<Cell<Stage>>,
+}
+
+/// How long the connections of a listener live: two steps to its end, so that clients can leave without losing a
+/// request on the way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Stage {
+    /// As its limits say.
+    #[default]
+    Open,
+    /// Until the next answer, which says that it is the last (`Connection: close`).
+    Closing,
+    /// Those between requests close at once.
+    Ended,
 }
 
 /// A connection between requests: all that a waiting client costs.
@@ -69,16 +82,26 @@ impl Idle {
         }
     }
 
-    /// Waits for bytes; `false` when the connection has been idle too long, or the gateway ends.
+    /// Waits for bytes; `false` when the connection has been idle too long, or its listener ends.
     async fn wait(&mut self) -> bool {
         self.timer.set_after(self.serving.limits.get().idle);
-        poll_fn(|cx| {
-            if self.serving.is_draining.get() || self.timer.poll(cx).is_ready() {
-                return Poll::Ready(false);
-            }
-            self.socket.poll_readable(cx).map(|result| result.is_ok())
-        })
-        .await
+        poll_fn(|cx| readable_before_end(&mut self.socket, &self.serving, &self.timer, cx)).await
+    }
+}
+
+/// Ready with whether a request may have come. Bytes come first: a request that arrived before the end is served.
+pub(super) fn readable_before_end(
+    socket: &mut Socket,
+    serving: &Serving,
+    timer: &Timer,
+    cx: &mut Context<'_>,
+) -> Poll<bool> {
+    if let Poll::Ready(result) = socket.poll_readable(cx) {
+        return Poll::Ready(result.is_ok());
+    }
+    match serving.stage.get() == Stage::Ended || timer.poll(cx).is_ready() {
+        true => Poll::Ready(false),
+        false => Poll::Pending,
     }
 }
 

@@ -22,8 +22,8 @@ use tidegate_core::head::{Length, RequestHead, ResponseHead};
 use tidegate_core::limits::{LINGER_TIME, UNREAD_BODY_BYTES_MAX};
 use tidegate_core::outcome::Refusal;
 
-use idle::{BUSY_TIME, Busy};
-pub use idle::{ConnectionLimits, Idle, Serving};
+use idle::{BUSY_TIME, Busy, readable_before_end};
+pub use idle::{ConnectionLimits, Idle, Serving, Stage};
 
 /// Why no request came.
 enum NoRequest {
@@ -131,13 +131,7 @@ impl Server {
         let Some(_busy) = Busy::enter() else { return false };
         self.inbound.buffer.release();
         self.timer.set_after(BUSY_TIME);
-        poll_fn(|cx| {
-            if self.serving.is_draining.get() || self.timer.poll(cx).is_ready() {
-                return Poll::Ready(false);
-            }
-            self.socket.poll_readable(cx).map(|result| result.is_ok())
-        })
-        .await
+        poll_fn(|cx| readable_before_end(&mut self.socket, &self.serving, &self.timer, cx)).await
     }
 
     async fn read_head(&mut self, head: &mut RequestHead) -> Result<ParsedRequest, NoRequest> {
@@ -183,7 +177,7 @@ impl Server {
         self.is_answered = false;
         self.is_closing = !request.is_keep_alive
             || self.served >= self.serving.limits.get().requests
-            || self.serving.is_draining.get();
+            || self.serving.stage.get() != Stage::Open;
         self.slow_in = RateWatch::default();
         self.slow_out = RateWatch::default();
         self.rate_due = Nanos::NEVER;

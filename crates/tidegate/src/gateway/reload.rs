@@ -1,0 +1,304 @@
+//! A change of the configuration while requests are served: read and compile beside the traffic, bind what is new,
+//! swap every worker once, close what has gone. Any failure leaves everything as it was.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tidegate_admin::{NotReloaded, Reloaded, Running};
+use tidegate_config::{Config, Previous, Workshop};
+use tidegate_core::meters::Meters;
+use tidegate_core::plan::Snapshot;
+use tidegate_core::problem::{Problem, Problems};
+use tidegate_core::settings::Setting;
+use tidegate_core::units::Label;
+use tidegate_telemetry::access_log::{AccessLog, Destination};
+use tidegate_telemetry::say;
+use tidegate_wire::listen::{Bind, ConnectionCounts, Listeners};
+use tokio::sync::{Mutex, mpsc, oneshot};
+
+use super::listening::{bind_all, bind_of, connection_limits, per_address};
+use super::watch::Stamps;
+use super::{Changes, Shared, kept};
+use crate::worker::{Order, Swap, WorkerListener};
+use crate::{access_log, families};
+
+/// How often snapshots that nobody sees any more are looked for.
+const BURY_EVERY: Duration = Duration::from_secs(1);
+/// Changes named when one is told of; the rest is counted.
+const CHANGES_TOLD_MAX: usize = 10;
+
+/// Changes what is served, one change at a time.
+pub(crate) struct Reloader {
+    /// The orders of each worker.
+    pub(super) orders: Vec<mpsc::Sender<Order>>,
+    /// Where changes come from.
+    pub(super) changes: Changes,
+    workers: usize,
+    serving: Mutex<Serving>,
+    /// What the files looked like when they were last read.
+    pub(super) read: std::sync::Mutex<Stamps>,
+}
+
+/// What is served, as far as a change needs to know.
+struct Serving {
+    config: Arc<Config>,
+    sockets: Listeners,
+    /// Open connections by listener, over all workers.
+    counts: HashMap<Label, Arc<ConnectionCounts>>,
+    /// Snapshots that requests may still see. They are dropped from here: a large one would hold up a worker.
+    retired: Vec<Arc<Snapshot>>,
+    /// Until the end.
+    log: Option<AccessLog>,
+}
+
+impl Reloader {
+    /// Binds the listeners of the first configuration: for each worker, what it listens on.
+    pub(super) fn start(
+        config: Config,
+        changes: Changes,
+        log: AccessLog,
+        workers: usize,
+        meters: &Meters,
+    ) -> Result<(Reloader, Vec<Vec<WorkerListener>>), Problems> {
+        let mut serving = Serving {
+            config: Arc::new(config),
+            sockets: Listeners::default(),
+            counts: HashMap::new(),
+            retired: Vec::new(),
+            log: Some(log),
+        };
+        let config = serving.config.clone();
+        let listeners = serving.listeners(&config, workers, meters)?;
+        let read = std::sync::Mutex::new(Stamps::of(&changes));
+        Ok((Reloader { orders: Vec::new(), changes, workers, serving: Mutex::new(serving), read }, listeners))
+    }
+
+    /// What was taken last.
+    pub(super) fn config(&mut self) -> Arc<Config> {
+        self.serving.get_mut().config.clone()
+    }
+
+    /// The access log, which is to end.
+    pub(super) async fn take_log(&self) -> Option<AccessLog> {
+        self.serving.lock().await.log.take()
+    }
+
+    /// Tells every worker. One that has ended needs no order.
+    pub(super) async fn tell(&self, order: impl Fn() -> Order) {
+        for orders in &self.orders {
+            let _ = orders.send(order()).await;
+        }
+    }
+
+    /// Gives every worker another snapshot and its listeners, and waits until all serve them.
+    async fn swap(
+        &self,
+        snapshot: &Arc<Snapshot>,
+        listeners: Vec<Vec<WorkerListener>>,
+    ) -> Result<(), Problem> {
+        let mut waiting = Vec::new();
+        for (orders, listeners) in self.orders.iter().zip(listeners) {
+            let (done, waits) = oneshot::channel();
+            let swap = Box::new(Swap { snapshot: snapshot.clone(), listeners, done });
+            let _ = orders.send(Order::Swap(swap)).await; // one that has ended: seen below
+            waiting.push(waits);
+        }
+        let mut result = Ok(());
+        for waits in waiting {
+            match waits.await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => {
+                    result = Err(Problem::new(format!("a worker cannot serve a new listener: {error}")));
+                }
+                Err(_) => result = Err(Problem::new("a worker has ended")),
+            }
+        }
+        result
+    }
+}
+
+impl Serving {
+    /// For each worker, what it listens on by this configuration. What is bound already is bound no second time.
+    fn listeners(
+        &mut self,
+        config: &Config,
+        workers: usize,
+        meters: &Meters,
+    ) -> Result<Vec<Vec<WorkerListener>>, Problems> {
+        let bound = match bind_all(config, &mut self.sockets, workers) {
+            Ok(bound) => bound,
+            Err(problems) => {
+                self.sockets.keep_only(&binds(&self.config));
+                return Err(problems);
+            }
+        };
+        let mut by_worker: Vec<Vec<WorkerListener>> = (0..workers).map(|_| Vec::new()).collect();
+        for (row, sockets) in config.listen.iter().zip(bound) {
+            let counts = self.counts.entry(row.name.clone()).or_default().clone();
+            let meters = meters.listener(&row.name.shared());
+            for (listeners, socket) in by_worker.iter_mut().zip(sockets) {
+                listeners.push(WorkerListener {
+                    name: row.name.shared(),
+                    socket,
+                    limits: connection_limits(&row.value),
+                    connections_max: row.value.limits.connections.on().map(|most| most.get() as usize),
+                    per_address: per_address(&row.value),
+                    counts: counts.clone(),
+                    meters: meters.clone(),
+                });
+            }
+        }
+        Ok(by_worker)
+    }
+}
+
+impl Serving {
+    /// Lines go elsewhere from now on; or to the same place, which may be another file of the same name.
+    fn turn_log(&mut self, to: Option<Destination>) {
+        let Some(log) = &mut self.log else { return };
+        match to {
+            Some(destination) => {
+                if let Err(error) = log.turn_to(destination) {
+                    say::error("the access log cannot be written", &[("error", &error)]);
+                }
+            }
+            None => log.reopen(),
+        }
+    }
+}
+
+fn binds(config: &Config) -> Vec<Bind> {
+    config.listen.iter().map(|row| bind_of(&row.value.bind.value)).collect()
+}
+
+impl Shared {
+    /// Takes the configuration anew, whole or not at all, and says what came of it. Goes on to its end should the
+    /// caller lose interest.
+    pub(crate) async fn renew(self: &Arc<Shared>) -> Result<Reloaded, NotReloaded> {
+        if let Changes::Never = self.reloader.changes {
+            return Err(NotReloaded::Impossible("this gateway was started without a file"));
+        }
+        let shared = self.clone();
+        let task = tokio::spawn(async move {
+            let mut serving = shared.reloader.serving.lock().await;
+            let result = shared.change(&mut serving).await;
+            match &result {
+                Ok(reloaded) => eprintln!("{}", told(reloaded)),
+                Err(problems) => {
+                    say::warn("the configuration is not taken, the one before stays in use", &[]);
+                    eprintln!("{problems}");
+                }
+            }
+            shared.meters.count_reload(result.is_ok());
+            result.map_err(NotReloaded::Problems)
+        });
+        task.await.unwrap_or(Err(NotReloaded::Impossible("the reload itself has failed: please report it")))
+    }
+
+    async fn change(self: &Arc<Shared>, serving: &mut Serving) -> Result<Reloaded, Problems> {
+        let (config, snapshot) = self.prepare(serving.config.clone()).await?;
+        let reloader = &self.reloader;
+        let is_log_new = serving.config.telemetry.access_log != config.telemetry.access_log;
+        let log_to = if is_log_new { access_log::open(&config)? } else { None };
+        let listeners = serving.listeners(&config, reloader.workers, &self.meters)?;
+        let kept = binds(&config);
+        serving.sockets.hide_all_but(&kept);
+        if let Err(problem) = reloader.swap(&snapshot, listeners).await {
+            let old = serving.config.clone();
+            if let Ok(listeners) = serving.listeners(&old, reloader.workers, &self.meters) {
+                // What cannot be served even so is told of above.
+                let _ = reloader.swap(&self.snapshot(), listeners).await;
+            }
+            serving.sockets.keep_only(&binds(&old));
+            return Err(problem.into());
+        }
+        serving.sockets.keep_only(&kept);
+        serving.counts.retain(|name, _| config.listen.get(name).is_some());
+        let changed = serving.config.changes(&config);
+        let number = snapshot.number;
+        let running = Running { config: config.clone(), snapshot };
+        let before =
+            std::mem::replace(&mut *self.running.write().unwrap_or_else(|p| p.into_inner()), running);
+        serving.retired.push(before.snapshot);
+        serving.config = config;
+        serving.turn_log(log_to);
+        kept::keep(&reloader.changes, &serving.config).await;
+        Ok(Reloaded { snapshot: number, changed })
+    }
+
+    /// Reads the file and makes a snapshot of it, beside the traffic.
+    async fn prepare(self: &Arc<Shared>, old: Arc<Config>) -> Result<(Arc<Config>, Arc<Snapshot>), Problems> {
+        let shared = self.clone();
+        let prepared = tokio::task::spawn_blocking(move || {
+            let Changes::File(path) = &shared.reloader.changes else {
+                return Err(Problem::new("there is no file to take it from").into());
+            };
+            *shared.reloader.read.lock().unwrap_or_else(|p| p.into_inner()) =
+                Stamps::of(&shared.reloader.changes);
+            let config = tidegate_config::load(path, &families::ALL)?;
+            refuse_unchangeable(&old, &config)?;
+            let current = shared.snapshot();
+            let previous = Some(Previous { config: &old, snapshot: &current });
+            let workshop = Workshop { cells: &shared.cells, meters: &shared.meters, previous };
+            let snapshot = tidegate_config::compile(&config, current.number + 1, &workshop)?;
+            Ok((Arc::new(config), Arc::new(snapshot)))
+        });
+        prepared.await.unwrap_or_else(|_| Err(Problem::new("the file could not be read to its end").into()))
+    }
+
+    /// Keeps the configuration in use as the last good one.
+    pub(super) async fn keep_good(&self) {
+        kept::keep(&self.reloader.changes, &self.reloader.serving.lock().await.config).await;
+    }
+}
+
+/// Tells of what only a start can change.
+fn refuse_unchangeable(old: &Config, new: &Config) -> Result<(), Problems> {
+    let mut problems = Problems::default();
+    let mut refuse = |key: &str, was: String, place: Option<&tidegate_core::problem::Place>| {
+        let reason = format!("`{key}` cannot change while the gateway runs; it is {was}");
+        let problem = match place {
+            Some(place) => Problem::at(place, reason),
+            None => Problem::new(reason),
+        };
+        problems.push(problem.hint("restart the gateway, or put it back"));
+    };
+    if old.workers != new.workers {
+        refuse("workers", format!("`{}`", old.workers.show()), None);
+    }
+    if old.admin.bind != new.admin.bind {
+        refuse("admin.bind", format!("`{}`", old.admin.bind.value), new.admin.bind.place());
+    }
+    if old.state != new.state {
+        refuse("state.dir", format!("`{}`", old.state.dir.display()), None);
+    }
+    problems.unless_any(())
+}
+
+fn told(reloaded: &Reloaded) -> String {
+    let Reloaded { snapshot, changed } = reloaded;
+    let named = changed.iter().take(CHANGES_TOLD_MAX).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match changed.len() {
+        0 => format!("configuration {snapshot} is taken; nothing in it has changed"),
+        n if n > CHANGES_TOLD_MAX => {
+            format!("configuration {snapshot} is taken; changed: {named} and {} more", n - CHANGES_TOLD_MAX)
+        }
+        _ => format!("configuration {snapshot} is taken; changed: {named}"),
+    }
+}
+
+/// Drops snapshots that nobody sees any more, for as long as the gateway runs.
+pub(super) async fn bury(shared: Arc<Shared>) {
+    let mut every = tokio::time::interval(BURY_EVERY);
+    every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        every.tick().await;
+        let dead: Vec<_> = {
+            let mut serving = shared.reloader.serving.lock().await;
+            serving.retired.extract_if(.., |snapshot| Arc::strong_count(snapshot) == 1).collect()
+        };
+        if !dead.is_empty() {
+            let _ = tokio::task::spawn_blocking(move || drop(dead)).await;
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! Changes of the configuration while requests are served: taken whole or not at all, and nothing is lost.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use rustix::process::Signal;
+use tidegate_testkit::backend::{Act, OK};
+use tidegate_testkit::gateway::{ask, await_true, everything_to};
+use tidegate_testkit::load::Load;
+use tidegate_testkit::{Connection, Gateway, RawBackend, Setup, ports};
+
+const BIN: &str = env!("CARGO_BIN_EXE_tidegate");
+const SOON: Duration = Duration::from_secs(5);
+const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+
+fn saying(word: &str) -> String {
+    format!("routes: [{{ match: \"/**\", to: {{ respond: {{ body: {word} }} }} }}]")
+}
+
+fn said(gateway: &Gateway) -> String {
+    String::from_utf8_lossy(&gateway.ask("GET / HTTP/1.0\r\n\r\n").body).into_owned()
+}
+
+fn free() -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, ports::claim()).into()
+}
+
+#[test]
+fn a_file_that_changes_is_taken_without_being_asked_for() {
+    let gateway = Setup::new(BIN).start(&saying("one"));
+    assert_eq!(said(&gateway), "one");
+    let text = gateway.configuration();
+    gateway.configure(&text.replace("one", "two"));
+    await_true("the replaced file is taken", SOON, || said(&gateway) == "two");
+    // As an editor without care writes: the same file, in pieces.
+    let path = gateway.folder().join("tidegate.yaml");
+    std::fs::write(&path, "version: 1\n").unwrap();
+    std::fs::write(&path, text.replace("one", "three")).unwrap();
+    await_true("the file written over is taken", SOON, || said(&gateway) == "three");
+    await_true("both are counted, and no others", SOON, || gateway.reloads() == (2, 0));
+    gateway.stop();
+}
+
+#[test]
+fn a_bad_file_changes_nothing_and_is_told_of() {
+    let mut gateway = Setup::new(BIN).start(&saying("one"));
+    gateway.announce("the configuration is not taken");
+    let text = gateway.configuration();
+    gateway.configure(&text.replace("respond", "responde"));
+    gateway.process().signal(Signal::HUP);
+    await_true("it is refused", SOON, || gateway.reloads().1 == 1);
+    assert_eq!(gateway.metric("tidegate_config_last_reload_success", &[]), 0.0);
+    assert_eq!(said(&gateway), "one");
+    let lines = gateway.process().lines().join("\n");
+    assert!(lines.contains("tidegate.yaml:7:") && lines.contains("`responde`"), "{lines}");
+    gateway.reload(&text.replace("one", "two"));
+    assert_eq!(said(&gateway), "two");
+    assert_eq!(gateway.metric("tidegate_config_last_reload_success", &[]), 1.0);
+    gateway.stop();
+}
+
+#[test]
+fn what_only_a_start_can_change_is_refused() {
+    let mut gateway = Setup::new(BIN).start(&saying("one"));
+    gateway.announce("the configuration is not taken");
+    let text = gateway.configuration();
+    let admin = gateway.admin.to_string();
+    let other_admin = free().to_string();
+    for (index, (old, new, key)) in [
+        ("workers: 2", "workers: 1", "`workers` cannot change"),
+        ("dir: state", "dir: other", "`state.dir` cannot change"),
+        (&admin, &other_admin, "`admin.bind` cannot change"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        gateway.configure(&text.replace(old, new).replace("one", "two"));
+        gateway.process().signal(Signal::HUP);
+        await_true(key, SOON, || gateway.reloads().1 > index as u64);
+        assert!(gateway.process().lines().iter().any(|line| line.contains(key)), "{key}");
+        assert_eq!(said(&gateway), "one", "{key}");
+    }
+    gateway.stop();
+}
+
+#[test]
+fn requests_under_way_are_finished_as_they_began() {
+    let backend =
+        RawBackend::by_request(|_| vec![Act::Pause(Duration::from_millis(700)), Act::Send(OK.to_vec())]);
+    let gateway = Gateway::before(BIN, &[backend.address]);
+    let mut client = gateway.connect();
+    client.send(GET);
+    await_true("the backend is asked", SOON, || !backend.take_arrivals().is_empty());
+    let text = gateway.configuration();
+    let start = text.find("services:").unwrap();
+    gateway.reload(&format!("{}{}", &text[..start], saying("new")));
+    assert_eq!(said(&gateway), "new");
+    assert_eq!(
+        gateway.metric("tidegate_snapshots_alive", &[]),
+        2.0,
+        "one is in use, one is seen by the request"
+    );
+    let answer = client.response("GET").expect("the answer of the backend that is gone from the file");
+    assert_eq!(answer.body, b"ok");
+    client.send(GET);
+    assert_eq!(client.response("GET").unwrap().body, b"new", "the next request on the same connection");
+    await_true("the old snapshot goes", SOON, || gateway.metric("tidegate_snapshots_alive", &[]) == 1.0);
+    gateway.stop();
+}
+
+#[test]
+fn listeners_come_and_go() {
+    let gateway = Setup::new(BIN).start(&saying("one"));
+    let text = gateway.configuration();
+    let other = free();
+    assert!(TcpStream::connect(other).is_err());
+    let with_other = text.replace("listen: {", &format!("listen: {{ other: \"{other}\","));
+    gateway.reload(&with_other);
+    assert_eq!(ask(other, b"GET / HTTP/1.0\r\n\r\n").body, b"one");
+    // Under another name it is the same socket.
+    gateway.reload(&with_other.replace("other:", "renamed:"));
+    let mut kept = Connection::to(other);
+    kept.send(GET);
+    assert_eq!(kept.response("GET").unwrap().body, b"one");
+    assert_eq!(gateway.metric("tidegate_connections", &["renamed"]), 1.0);
+    gateway.reload(&text);
+    assert!(TcpStream::connect(other).is_err(), "nobody listens any more");
+    kept.send(GET);
+    let last = kept.response("GET").expect("a connection is told before it ends");
+    assert!(last.says_close(), "{last:?}");
+    assert_eq!(said(&gateway), "one");
+    gateway.stop();
+}
+
+#[test]
+fn a_listener_that_cannot_be_had_changes_nothing() {
+    let mut gateway = Setup::new(BIN).start(&saying("one"));
+    gateway.announce("the configuration is not taken");
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let other = free();
+    let text = gateway.configuration();
+    let listen = format!("listen: {{ a: \"{other}\", b: \"{}\",", taken.local_addr().unwrap());
+    gateway.configure(&text.replace("listen: {", &listen).replace("one", "two"));
+    gateway.process().signal(Signal::HUP);
+    await_true("it is refused", SOON, || gateway.reloads().1 == 1);
+    let lines = gateway.process().lines().join("\n");
+    assert!(lines.contains("`b` cannot listen on"), "{lines}");
+    assert!(TcpStream::connect(other).is_err(), "the one that could be had is given back");
+    assert_eq!(said(&gateway), "one");
+    gateway.stop();
+}
+
+#[test]
+fn the_last_good_configuration_is_there_when_the_file_is_spoilt() {
+    let mut gateway = Setup::new(BIN).start(&saying("one"));
+    let text = gateway.configuration();
+    gateway.reload(&text.replace("one", "two"));
+    gateway.announce("the configuration is not taken");
+    gateway.configure("version: 1\nlisten: {");
+    await_true("the spoilt file is seen", SOON, || gateway.reloads().1 == 1);
+    gateway.restart(&["--last-good"]);
+    gateway.announce("what was last taken from it is served");
+    assert_eq!(said(&gateway), "two");
+    gateway.configure(&text.replace("one", "three"));
+    await_true("the mended file is taken", SOON, || said(&gateway) == "three");
+    gateway.stop();
+}
+
+#[test]
+fn nothing_is_lost_under_load() {
+    const RELOADS: usize = 30;
+    let backends = [RawBackend::answering(OK), RawBackend::answering(OK)];
+    let both = backends.each_ref().map(|backend| backend.address);
+    let mut gateway = Setup::new(BIN).start(&everything_to(&both, ""));
+    gateway.announce("the configuration is not taken");
+    let (text, other) = (gateway.configuration(), free());
+    let is_over = AtomicBool::new(false);
+    let fresh = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        let new_connections = scope.spawn(|| {
+            while !is_over.load(Ordering::Relaxed) {
+                assert_eq!(
+                    ask(gateway.http, b"GET /new HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").status(),
+                    200
+                );
+                fresh.fetch_add(1, Ordering::Relaxed);
+                std::thread::sleep(Duration::from_millis(2));
+            }
+        });
+        let load = Load {
+            address: gateway.http,
+            request: GET.into(),
+            rate: 400,
+            time: Duration::from_secs(8),
+            connections: 8,
+        };
+        let kept_connections = scope.spawn(move || load.run());
+        for index in 0..RELOADS {
+            let (taken, refused) = gateway.reloads();
+            gateway.configure(&match index % 5 {
+                0 => text.replace("listen: {", &format!("listen: {{ other: \"{other}\",")),
+                1 => text.replace("backends", "backend"),
+                2 => text.replace("origin", "source"),
+                3 => text.replace(&format!("\"{}\", ", both[0]), ""),
+                _ => text.clone(),
+            });
+            gateway.process().signal(Signal::HUP);
+            await_true("a reload ends", SOON, || gateway.reloads() != (taken, refused));
+        }
+        is_over.store(true, Ordering::Relaxed);
+        new_connections.join().expect("every new connection is served");
+        let answers = kept_connections.join().expect("the load");
+        let lost: Vec<_> =
+            answers.iter().filter(|answer| answer.outcome != Ok((200, b"ok".to_vec()))).collect();
+        assert!(lost.is_empty(), "{} of {}: {:?}", lost.len(), answers.len(), lost.first());
+        let (taken, refused) = gateway.reloads();
+        assert!(taken >= 24 && refused >= 6, "{taken} {refused}");
+        let asked = answers.len() + fresh.load(Ordering::Relaxed);
+        assert_eq!(gateway.metric("tidegate_requests_total", &[]) as usize, asked, "counted to the request");
+    });
+    gateway.stop();
+}
