@@ -27,6 +27,8 @@ enum Order {
     To(Destination),
     /// The file may be another one: open it anew.
     Reopen,
+    /// Nobody wants the log any more: write what still comes, and let the file go where it is taken.
+    Off,
     /// Write what is left, until this moment at the latest, and end.
     Finish(Instant),
 }
@@ -44,8 +46,7 @@ impl AccessLog {
         AccessLog { log, orders: Arc::default(), thread: None }
     }
 
-    /// From now on lines go there. A place before it gets the lines that were handed over before, as far as it takes
-    /// them. To turn the log off, workers are told not to write any: nothing has to be done here.
+    /// From now on lines go there, those among them that were handed over before and are not written yet.
     ///
     /// Errors: no thread could be started.
     pub fn turn_to(&mut self, destination: Destination) -> io::Result<()> {
@@ -61,6 +62,12 @@ impl AccessLog {
     /// Opens the file anew, as after it was renamed; that is noticed within a second anyway.
     pub fn reopen(&self) {
         self.tell(Order::Reopen);
+    }
+
+    /// From now on workers write no lines, but for requests that are under way. What they still write goes where it
+    /// went before.
+    pub fn turn_off(&self) {
+        self.tell(Order::Off);
     }
 
     /// Once nobody writes any more: waits until every line is written, or for so long.
@@ -90,6 +97,7 @@ struct Reader {
     /// written in part.
     batch: Vec<u8>,
     written: usize,
+    is_off: bool,
     finish_by: Option<Instant>,
 }
 
@@ -101,14 +109,16 @@ impl Reader {
             destination: None,
             batch: Vec::with_capacity(BATCH_BYTES),
             written: 0,
+            is_off: false,
             finish_by: None,
         }
     }
 
     fn run(mut self) {
         loop {
-            self.follow_orders();
             let is_any = self.take();
+            // After it, so that a line that was handed over after an order is not written before it.
+            self.follow_orders();
             let is_finishing = self.finish_by.is_some();
             match self.write() {
                 Ok(()) if !is_any && is_finishing => return,
@@ -141,16 +151,16 @@ impl Reader {
                         self.skip_rest();
                     }
                 }
+                Order::Off => self.is_off = true,
                 Order::Finish(deadline) => self.finish_by = Some(deadline),
             }
         }
     }
 
     fn turn_to(&mut self, destination: Destination) {
-        // What the one before does not take goes to the next.
-        while self.take() && self.destination.is_some() && self.write().is_ok() {}
         self.skip_rest();
         self.destination = Some(destination);
+        self.is_off = false;
     }
 
     /// The rest of a line that was written in part makes no sense elsewhere.
@@ -175,7 +185,7 @@ impl Reader {
     /// Writes of the batch what its destination takes at once. What it does not take waits: the rings hold what comes
     /// meanwhile, and drop what they cannot.
     fn write(&mut self) -> io::Result<()> {
-        if self.destination.as_mut().is_some_and(Destination::look_after) {
+        if !self.is_off && self.destination.as_mut().is_some_and(Destination::look_after) {
             self.skip_rest();
         }
         let rest = &self.batch[self.written..];

@@ -1,6 +1,6 @@
 //! What the program tells people while it runs: a line on standard error with time, level and a text, each once. WARN
 //! means that it went on, ERROR that a person must look. Nothing here is about single requests: that is the access
-//! log. Never called on a worker, as standard error may be slow.
+//! log. Not for workers in their ordinary work, as standard error may be slow.
 
 use std::collections::HashMap;
 use std::fmt::{Display, Write as _};
@@ -18,20 +18,38 @@ pub type Details<'a> = &'a [(&'a str, &'a dyn Display)];
 
 /// Tells that something is wrong and the gateway went on.
 pub fn warn(text: &'static str, details: Details<'_>) {
-    say("WARN", text, details);
+    say("WARN", text.to_owned(), text, details);
 }
 
 /// Tells that something is wrong and a person must look.
 pub fn error(text: &'static str, details: Details<'_>) {
-    say("ERROR", text, details);
+    say("ERROR", text.to_owned(), text, details);
 }
 
-fn say(level: &str, text: &'static str, details: Details<'_>) {
-    // By text; as many as stand in the program.
-    static SAID: Mutex<Option<HashMap<&'static str, Said>>> = Mutex::new(None);
+/// From now on a panic is told as an error, by place. With RUST_BACKTRACE its trace follows.
+pub fn tell_panics() {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let place = panic.location().map_or_else(String::new, ToString::to_string);
+        let thread = std::thread::current();
+        let details: Details<'_> = &[
+            ("thread", &thread.name().unwrap_or("")),
+            ("at", &place),
+            ("message", &panic.payload_as_str().unwrap_or("")),
+        ];
+        say("ERROR", place.clone(), "a thread panicked", details);
+        if std::env::var_os("RUST_BACKTRACE").is_some() {
+            usual(panic);
+        }
+    }));
+}
+
+fn say(level: &str, what: String, text: &str, details: Details<'_>) {
+    // By text or, of panics, by place: as many as stand in the program.
+    static SAID: Mutex<Option<HashMap<String, Said>>> = Mutex::new(None);
     let now = clock::exact();
     let mut said = SAID.lock().unwrap_or_else(PoisonError::into_inner);
-    let said = said.get_or_insert_default().entry(text).or_default();
+    let said = said.get_or_insert_default().entry(what).or_default();
     if let Some(unsaid) = said.again(now) {
         let line = line(&date::stamp(now), level, text, details, unsaid);
         // Nobody is left to tell that nobody listens.

@@ -126,6 +126,26 @@ fn a_file_renamed_or_removed_under_it_is_made_anew() {
 }
 
 #[test]
+fn a_log_that_was_turned_off_makes_no_file_anew_and_one_turned_on_again_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("access.log");
+    let mut log = Written::to_file(&path, None);
+    log.write(1);
+    await_true("the line is written", || bytes_of(&path) == 100);
+    log.access_log.turn_off();
+    log.write(1);
+    await_true("what still came is written", || bytes_of(&path) == 200);
+    fs::remove_file(&path).unwrap();
+    // Longer than it takes to notice: what is tested is that nothing happens.
+    std::thread::sleep(Duration::from_millis(1700));
+    assert!(!path.exists());
+    log.access_log.turn_to(Destination::file(&path, None).unwrap()).unwrap();
+    log.write(1);
+    log.finish();
+    assert_eq!(numbers(&[&path]), [3]);
+}
+
+#[test]
 fn a_pipe_nobody_reads_stops_nobody_and_what_did_not_fit_is_counted() {
     let (outlet, inlet) = rustix::pipe::pipe().unwrap();
     let mut log = Written::to(Destination::stream(inlet.as_fd(), "pipe").unwrap());

@@ -153,18 +153,28 @@ impl Serving {
 }
 
 impl Serving {
-    /// Lines go elsewhere from now on; or to the same place, which may be another file of the same name.
-    fn turn_log(&mut self, to: Option<Destination>) {
+    fn turn_log(&mut self, turn: LogTurn) {
         let Some(log) = &mut self.log else { return };
-        match to {
-            Some(destination) => {
+        match turn {
+            LogTurn::To(destination) => {
                 if let Err(error) = log.turn_to(destination) {
                     say::error("the access log cannot be written", &[("error", &error)]);
                 }
             }
-            None => log.reopen(),
+            LogTurn::Again => log.reopen(),
+            LogTurn::Off => log.turn_off(),
         }
     }
+}
+
+/// What becomes of the access log.
+enum LogTurn {
+    /// Its lines go elsewhere from now on.
+    To(Destination),
+    /// Its lines go to the same place, which may be another file of the same name.
+    Again,
+    /// There are no more lines.
+    Off,
 }
 
 fn binds(config: &Config) -> Vec<Bind> {
@@ -199,7 +209,10 @@ impl Shared {
         let (config, snapshot) = self.prepare(serving.config.clone()).await?;
         let reloader = &self.reloader;
         let is_log_new = serving.config.telemetry.access_log != config.telemetry.access_log;
-        let log_to = if is_log_new { access_log::open(&config)? } else { None };
+        let log_to = match is_log_new {
+            true => access_log::open(&config)?.map_or(LogTurn::Off, LogTurn::To),
+            false => LogTurn::Again,
+        };
         let listeners = serving.listeners(&config, reloader.workers, &self.meters)?;
         let kept = binds(&config);
         serving.sockets.hide_all_but(&kept);

@@ -11,6 +11,7 @@ use tidegate_core::clock;
 use tidegate_core::meters::{Lag, PerWorker};
 use tidegate_core::plan::Snapshot;
 use tidegate_flow::Worker;
+use tidegate_telemetry::say;
 use tidegate_wire::http1::server::Stage;
 use tidegate_wire::timer;
 use tokio::sync::{mpsc, oneshot};
@@ -56,6 +57,15 @@ pub(crate) struct Start {
 
 /// Runs a worker to its end, on the calling thread.
 pub(crate) fn run(start: Start) -> io::Result<()> {
+    let number = start.number;
+    let result = run_until_drained(start);
+    if let Err(error) = &result {
+        say::error("a worker ended", &[("worker", &number), ("error", error)]);
+    }
+    result
+}
+
+fn run_until_drained(start: Start) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .on_thread_unpark(|| {
