@@ -5,7 +5,8 @@ use crate::cases::{self, Known};
 use crate::config::{Config, File, FileRoute, FileService, Listen, Route, Service, Version};
 use crate::matching::{self, Match};
 use crate::members::{self, Families};
-use crate::target::{ANSWER, Target};
+use crate::naming;
+use crate::target::{ANSWERS, Target};
 use crate::telemetry;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -113,8 +114,8 @@ fn is_any_port(bind: &Bind) -> bool {
 
 fn check_services(services: &Table<Label, FileService>, problems: &mut Problems) {
     for row in services {
-        if row.name.as_str() == ANSWER {
-            let reason = format!("a service cannot be called `{ANSWER}`");
+        if ANSWERS.contains(&row.name.as_str()) {
+            let reason = format!("a service cannot be called `{}`", row.name);
             problems
                 .push(Problem::at(&row.place, reason).hint("in a route the word means an answer from here"));
         }
@@ -142,23 +143,53 @@ fn check_routes(file: &File, root: &Node, families: &Families<'_>, problems: &mu
     for (index, route) in file.routes.iter().enumerate() {
         let node = nodes.and_then(|nodes| nodes.items().get(index)).unwrap_or(root);
         check_name(route, &mut names, problems);
-        check_match(route, node, &mut matches, problems);
+        let listeners = check_listeners(route, &file.listen, problems);
+        check_match(route, node, &listeners, &mut matches, problems);
         check_target(&route.to, &file.services, problems);
-        let name = match &route.name {
-            Some(name) => name.shared(),
-            None => route.condition.name().into(),
-        };
+        check_rewrite(route, problems);
         routes.push(Route {
-            name,
+            name: route.name.as_ref().map_or_else(|| route.condition.name().into(), |name| name.shared()),
             place: node.place.clone(),
+            listeners,
             condition: route.condition.value.clone(),
             to: route.to.clone(),
+            rewrite: route.rewrite.as_ref().map(|rewrite| rewrite.path.value.clone()),
             timeout: route.timeout,
             body_bytes_max: route.body_max.get(),
             policies: members::policies(&route.policies, families, problems),
         });
     }
+    naming::tell_apart(&mut routes, &file.routes, problems);
     routes
+}
+
+/// The listeners a route names. `Vec::new()` is all of them.
+fn check_listeners(route: &FileRoute, known: &Table<Label, Listen>, problems: &mut Problems) -> Vec<Label> {
+    let Some(listed) = &route.listeners else { return Vec::new() };
+    if let Some(place) = listed.place().filter(|_| listed.is_empty()) {
+        let problem = Problem::at(place, "the route takes requests of no listener");
+        problems.push(problem.hint("name one, or leave `listeners` out to take those of all"));
+    }
+    let mut seen = Once(HashMap::new());
+    for (name, place) in listed.iter().filter_map(|name| Some((name, name.place()?))) {
+        if known.get(name).is_none() {
+            let names = known.iter().map(|row| row.name.as_str());
+            problems.push_with(|| undefined(place, name.quote(), name, "listen", names));
+        }
+        if seen.see(&name.value, place).is_some() {
+            problems.push(Problem::at(place, format!("the listener {} is there twice", name.quote())));
+        }
+    }
+    listed.iter().map(|name| name.value.clone()).collect()
+}
+
+/// Only a backend could be asked for another path.
+fn check_rewrite(route: &FileRoute, problems: &mut Problems) {
+    let place = route.rewrite.as_ref().and_then(|rewrite| rewrite.path.place());
+    if let (Some(place), Target::Respond(_) | Target::Redirect(_)) = (place, &route.to) {
+        let problem = Problem::at(place, "the route answers by itself, so nobody would see this path");
+        problems.push(problem.hint("leave `rewrite` out, or lead the route to a service"));
+    }
 }
 
 fn check_name<'a>(route: &'a FileRoute, names: &mut Once<&'a Label>, problems: &mut Problems) {
@@ -175,26 +206,37 @@ fn check_name<'a>(route: &'a FileRoute, names: &mut Once<&'a Label>, problems: &
     }
 }
 
-fn check_match(route: &FileRoute, node: &Node, matches: &mut Once<String>, problems: &mut Problems) {
+fn check_match(
+    route: &FileRoute,
+    node: &Node,
+    listeners: &[Label],
+    matches: &mut Once<String>,
+    problems: &mut Problems,
+) {
     let Some(place) = route.condition.place() else { return };
     let Some(entry) = node.entry("match") else { return };
     matching::check(&route.condition, &entry.value, problems);
-    if let Some(line) = matches.see(canonical(&route.condition), place) {
+    if let Some(line) = matches.see(canonical(&route.condition, listeners), place) {
         let reason = format!("the route of line {line} takes the same requests");
         problems.push(Problem::at(place, reason).hint("this one would never be reached"));
     }
 }
 
-/// Equal for matches that take the same requests: parameters differ by place alone, methods by their set,
-/// literals by what the router makes of them.
-fn canonical(condition: &Match) -> String {
+/// Equal for matches that take the same requests: parameters differ by place alone, methods, listeners, headers and
+/// the query by their sets, literals by what the router makes of them.
+fn canonical(condition: &Match, listeners: &[Label]) -> String {
     let mut methods: Vec<&str> = condition.methods.iter().map(|method| method.as_str()).collect();
     methods.sort_unstable();
     let host = condition.host.as_ref().map_or("", |host| host.as_str());
     let written = condition.path.as_str();
     let path = PathPattern::parse(written).map_or_else(|_| written.to_owned(), |path| path.to_string());
     let segments = path.split('/').map(|segment| if segment.starts_with('{') { "{}" } else { segment });
-    format!("{} {host} {}", methods.join(","), segments.collect::<Vec<_>>().join("/"))
+    let headers = condition.headers.iter().map(|row| ("header", row.name.as_str(), row.value.text()));
+    let query = condition.query.iter().map(|row| ("query", row.name.as_str(), row.value.text()));
+    let listeners = listeners.iter().map(|name| ("listener", name.as_str(), None));
+    let mut others: Vec<_> = headers.chain(query).chain(listeners).collect();
+    others.sort_unstable();
+    format!("{} {host} {} {others:?}", methods.join(","), segments.collect::<Vec<_>>().join("/"))
 }
 
 fn check_target(target: &Target, services: &Table<Label, FileService>, problems: &mut Problems) {
@@ -202,22 +244,37 @@ fn check_target(target: &Target, services: &Table<Label, FileService>, problems:
     match target {
         Target::Service(name) if !is_known(name) => {
             if let Some(place) = name.place() {
-                problems.push_with(|| undefined(place, name.quote(), name, services));
+                problems.push_with(|| undefined_service(place, name.quote(), name, services));
             }
         }
         Target::Split(parts) => {
             for part in parts.iter().filter(|part| !is_known(&part.name)) {
-                problems
-                    .push_with(|| undefined(&part.place, &format!("`{}`", part.name), &part.name, services));
+                let quoted = format!("`{}`", part.name);
+                problems.push_with(|| undefined_service(&part.place, &quoted, &part.name, services));
             }
         }
-        Target::Service(_) | Target::Respond(_) => {}
+        Target::Service(_) | Target::Respond(_) | Target::Redirect(_) => {}
     }
 }
 
-fn undefined(place: &Place, quoted: &str, name: &Label, services: &Table<Label, FileService>) -> Problem {
-    let problem = Problem::at(place, format!("{quoted} is not defined under `services`"));
-    match nearest(name.as_str(), services.iter().map(|row| row.name.as_str())) {
+fn undefined_service(
+    place: &Place,
+    quoted: &str,
+    name: &Label,
+    services: &Table<Label, FileService>,
+) -> Problem {
+    undefined(place, quoted, name, "services", services.iter().map(|row| row.name.as_str()))
+}
+
+fn undefined<'a>(
+    place: &Place,
+    quoted: &str,
+    name: &Label,
+    key: &str,
+    known: impl Iterator<Item = &'a str>,
+) -> Problem {
+    let problem = Problem::at(place, format!("{quoted} is not defined under `{key}`"));
+    match nearest(name.as_str(), known) {
         Some(meant) => problem.hint(format!("did you mean `{meant}`?")),
         None => problem.hint("define it there, or name one that is"),
     }

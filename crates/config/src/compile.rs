@@ -3,9 +3,10 @@
 
 use crate::config::{Config, Host, Route, Service};
 use crate::matching::Match;
-use crate::target::{Respond, Target};
+use crate::target::{Redirect, Respond, Target};
 use std::collections::HashMap;
 use std::sync::Arc;
+use tidegate_core::conditions::{Conditions, HeaderCondition, QueryCondition};
 use tidegate_core::header::HeaderField;
 use tidegate_core::meters::Meters;
 use tidegate_core::plan::{self, Leg, RoutePlan, Snapshot, Split};
@@ -86,7 +87,8 @@ pub fn compile(config: &Config, number: u64, workshop: &Workshop<'_>) -> Result<
     let mut plans = Vec::with_capacity(config.routes.len());
     let mut matches = Vec::with_capacity(config.routes.len());
     for route in &config.routes {
-        match route_match(&route.condition) {
+        let conditions = conditions(route);
+        match route_match(&route.condition, conditions.count()) {
             Ok(condition) => matches.push(condition),
             Err(reason) => problems.push(Problem::at(&route.place, reason)),
         }
@@ -104,7 +106,9 @@ pub fn compile(config: &Config, number: u64, workshop: &Workshop<'_>) -> Result<
         };
         plans.push(Arc::new(RoutePlan {
             name: route.name.clone(),
+            conditions,
             target,
+            rewrite: route.rewrite.clone(),
             policies: route.policies.iter().map(|member| member.built().clone()).collect(),
             timeout: route.timeout,
             body_bytes_max: route.body_bytes_max,
@@ -175,6 +179,7 @@ fn compile_target(target: &Target, leg: impl Fn(&Arc<str>) -> Option<Leg>) -> Op
             Split::new(parts.collect::<Option<_>>()?).map(plan::Target::Split)
         }
         Target::Respond(respond) => Some(plan::Target::Respond(compile_respond(respond))),
+        Target::Redirect(redirect) => Some(plan::Target::Redirect(compile_redirect(redirect))),
     }
 }
 
@@ -186,8 +191,31 @@ fn compile_respond(respond: &Respond) -> plan::Respond {
     }
 }
 
+fn compile_redirect(redirect: &Redirect) -> plan::Redirect {
+    plan::Redirect { status: redirect.status.get(), location: redirect.to.clone() }
+}
+
+/// What the router leaves to be asked of a request.
+pub(crate) fn conditions(route: &Route) -> Conditions {
+    let Match { headers, query, .. } = &route.condition;
+    Conditions {
+        listeners: route.listeners.iter().map(Label::shared).collect(),
+        headers: headers
+            .iter()
+            .map(|row| HeaderCondition::new(row.name.as_str(), row.value.compiled()))
+            .collect(),
+        query: query
+            .iter()
+            .map(|row| QueryCondition {
+                key: row.name.as_str().as_bytes().into(),
+                wanted: row.value.compiled(),
+            })
+            .collect(),
+    }
+}
+
 /// What the router is told of a route.
-pub(crate) fn route_match(condition: &Match) -> Result<RouteMatch, String> {
+pub(crate) fn route_match(condition: &Match, other_conditions: usize) -> Result<RouteMatch, String> {
     let mut methods = MethodSet::default();
     for method in &condition.methods {
         methods.insert(method.as_str())?;
@@ -196,6 +224,6 @@ pub(crate) fn route_match(condition: &Match) -> Result<RouteMatch, String> {
         host: condition.host.as_ref().map(|host| HostPattern::parse(host.as_str())).transpose()?,
         path: PathPattern::parse(condition.path.as_str())?,
         methods,
-        other_conditions: 0,
+        other_conditions,
     })
 }

@@ -15,6 +15,7 @@ use tidegate_core::balance::Balancer;
 use tidegate_core::limits::HeadLimits;
 use tidegate_core::policy::Policy;
 use tidegate_core::problem::{Place, Source};
+use tidegate_core::rewrite::Rewrite;
 use tidegate_core::settings::{Declaration, Fault, Placed, Shape, Table, Toggle, Word};
 use tidegate_core::units::{Bind, ByteRate, Bytes, Count, Label, Share};
 use tidegate_core::{choice, settings};
@@ -58,10 +59,14 @@ pub struct Route {
     pub name: Arc<str>,
     /// Where it stands in the file.
     pub place: Place,
+    /// The listeners it takes requests of; none are all.
+    pub listeners: Vec<Label>,
     /// When it matches.
     pub condition: Match,
     /// Where it leads.
     pub to: Target,
+    /// The path its backends are asked for, if it is not the client's.
+    pub rewrite: Option<Rewrite>,
     /// From the request's head to the response's head, all tries included.
     pub timeout: Option<Duration>,
     /// Most bytes of request body.
@@ -74,8 +79,10 @@ impl PartialEq for Route {
     fn eq(&self, other: &Route) -> bool {
         let sides = |route: &Route| (route.name.clone(), route.timeout, route.body_bytes_max);
         sides(self) == sides(other)
+            && self.listeners == other.listeners
             && self.condition == other.condition
             && self.to == other.to
+            && self.rewrite == other.rewrite
             && self.policies == other.policies
     }
 }
@@ -128,16 +135,29 @@ settings! {
     pub(crate) struct FileRoute {
         /// Its name in logs, metrics and messages. By default made of its conditions, as in `GET api.example.com /a/**`.
         pub(crate) name: Option<Placed<Label>>,
+        /// The listeners it takes requests of. All without it.
+        pub(crate) listeners: Option<Placed<Vec<Placed<Label>>>>,
         /// Which requests it takes: a path, or several conditions that must all hold.
         pub(crate) condition: Placed<Match> as "match",
-        /// Where they go: a service, several by weight, or an answer from here.
+        /// Where they go: a service, several by weight, an answer from here, or elsewhere.
         pub(crate) to: Target,
+        /// What their path becomes before a backend sees it.
+        pub(crate) rewrite: Option<PathRewrite>,
         /// From the request's head to the answer's head, all tries included. Unlimited unless set; the service's own timeouts hold besides.
         pub(crate) timeout: Option<Duration>,
         /// Most bytes of request body; more is answered with 413.
         pub(crate) body_max: Bytes = Bytes::new(10 << 20),
     }
     rest policies;
+}
+
+settings! {
+    /// What becomes of a request before a backend sees it. Everyone else keeps seeing what the client asked for.
+    pub(crate) struct PathRewrite {
+        /// The path. `{x}` is what the route's path calls so, `{rest}` what its `**` matched, `{path}` the whole; `{host}`, `{client_ip}` and `{request_id}` are filled in too. The query is kept.
+        pub(crate) path: Placed<Rewrite>,
+    }
+    short path;
 }
 
 settings! {

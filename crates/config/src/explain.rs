@@ -4,16 +4,19 @@
 
 mod question;
 
-use crate::compile::route_match;
+use crate::compile::{conditions, route_match};
 use crate::config::{Config, Route};
 use crate::members::Member;
 use crate::target::Target;
 use question::Question;
 use std::cmp::Reverse;
 use std::sync::Arc;
+use tidegate_core::conditions::Conditions;
+use tidegate_core::exchange::Client;
+use tidegate_core::head::RequestHead;
 use tidegate_core::plan::Snapshot;
 use tidegate_core::problem::{Place, Problem};
-use tidegate_core::router::{Advantage, Found, Lookup, RouteMatch, Specificity};
+use tidegate_core::router::{Advantage, Found, RouteMatch, Specificity};
 
 /// Other routes that are told of: the nearest ones. Nobody reads on to a ninth.
 const OTHERS_MAX: usize = 8;
@@ -27,6 +30,8 @@ pub struct Asked<'a> {
     pub url: &'a str,
     /// Its headers, by name and value. `Host` is the host of a URL that has none.
     pub headers: &'a [(String, String)],
+    /// The listener it comes to; the first of the file where none is named.
+    pub listener: &'a str,
 }
 
 /// What would become of a request, and why.
@@ -85,7 +90,7 @@ pub struct Chosen {
 pub enum Leads {
     /// To one of these services, by weight.
     Services(Vec<(Arc<str>, u32)>),
-    /// To an answer with this status, given by the gateway.
+    /// To an answer with this status, given by the gateway: one that stands in the file, or a redirect.
     Answer(u16),
 }
 
@@ -102,19 +107,15 @@ pub struct Other {
 ///
 /// Errors: what was asked is no request.
 pub fn explain(config: &Config, snapshot: &Snapshot, asked: Asked<'_>) -> Result<Explanation, Problem> {
-    let mut question = Question::read(asked)?;
+    let first = config.listen.iter().next().map_or("", |row| row.name.as_str());
+    let mut question = Question::read(asked, first)?;
     if let Err(reason) = question.canonicalize() {
         return Ok(question.answer(Verdict::BadRequest { reason }, Vec::new()));
     }
-    let lookup = Lookup {
-        host: question.host.as_bytes(),
-        path: question.path.as_bytes(),
-        method: question.method,
-        method_text: question.method_text.as_bytes(),
-    };
+    let (head, client) = (question.head(), question.client());
     let mut routes: Vec<Weighed<'_>> =
-        config.routes.iter().filter_map(|r| Weighed::new(r, &question)).collect();
-    let (verdict, winner) = match snapshot.router.find(lookup, |_| true) {
+        config.routes.iter().filter_map(|r| Weighed::new(r, &question, &head, &client)).collect();
+    let (verdict, winner) = match snapshot.find(&head, &client) {
         // Without a plan of that name the snapshot is of another configuration; then there is nothing to tell.
         Found::Route(index) => match taken(&mut routes, &snapshot.plans[index].name) {
             Some(winner) => (Verdict::Route(Box::new(chosen(&winner, &routes, &question))), Some(winner)),
@@ -136,10 +137,17 @@ struct Weighed<'a> {
 }
 
 impl<'a> Weighed<'a> {
-    fn new(route: &'a Route, question: &Question) -> Option<Weighed<'a>> {
+    fn new(
+        route: &'a Route,
+        question: &Question,
+        head: &RequestHead,
+        client: &Client,
+    ) -> Option<Weighed<'a>> {
+        let others = conditions(route);
         // A compiled configuration has no route without a condition.
-        let condition = route_match(&route.condition).ok()?;
-        let lacks = lacks(&condition, question);
+        let condition = route_match(&route.condition, others.count()).ok()?;
+        let mut lacks = lacks(&condition, question);
+        lacks.extend(others_lacking(route, &others, head, client));
         Some(Weighed { route, rank: Specificity::of(&condition), condition, lacks })
     }
 }
@@ -158,6 +166,31 @@ fn lacks(condition: &RouteMatch, question: &Question) -> Vec<String> {
     }
     if !condition.takes_method(question.method, question.method_text.as_bytes()) {
         lacks.push(format!("it takes {}", condition.methods));
+    }
+    lacks
+}
+
+/// The same for the conditions that the router leaves to be asked.
+fn others_lacking(
+    route: &Route,
+    conditions: &Conditions,
+    head: &RequestHead,
+    client: &Client,
+) -> Vec<String> {
+    let mut lacks = Vec::new();
+    for (row, condition) in route.condition.headers.iter().zip(&conditions.headers) {
+        if !condition.holds(head) {
+            lacks.push(format!("it needs the header `{}: {}`", row.name.as_str(), row.value.shown()));
+        }
+    }
+    for (row, condition) in route.condition.query.iter().zip(&conditions.query) {
+        if !condition.holds(head) {
+            lacks.push(format!("it needs `{}={}` in the query", row.name.as_str(), row.value.shown()));
+        }
+    }
+    if !conditions.takes_listener(client) {
+        let names: Vec<String> = route.listeners.iter().map(|name| format!("`{name}`")).collect();
+        lacks.push(format!("it takes requests of {}", names.join(", ")));
     }
     lacks
 }
@@ -195,6 +228,7 @@ fn chosen(winner: &Weighed<'_>, losers: &[Weighed<'_>], question: &Question) -> 
                 Leads::Services(parts.iter().map(|row| (row.name.shared(), row.value.get())).collect())
             }
             Target::Respond(respond) => Leads::Answer(respond.status.get() as u16),
+            Target::Redirect(redirect) => Leads::Answer(redirect.status.get()),
         },
     }
 }

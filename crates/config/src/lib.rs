@@ -14,8 +14,11 @@ mod interpolate;
 mod load;
 mod matching;
 mod members;
+mod naming;
+mod scope;
 mod target;
 mod telemetry;
+mod wanted;
 mod yaml;
 
 pub use address::Backend;
@@ -29,8 +32,9 @@ pub use explain::{Asked, Chosen, Explanation, Leads, Other, Verdict, explain};
 pub use load::{from_text, load};
 pub use matching::{HostPattern, Match, MethodName, PathPattern};
 pub use members::{Families, Member};
-pub use target::{Respond, Split, Target};
+pub use target::{Redirect, Respond, Split, Target};
 pub use telemetry::{AccessLog, LogFormat, LogTarget, Rotate, Telemetry};
+pub use wanted::{FieldName, QueryKey, Wanted};
 
 /// The JSON Schema of a configuration file that may name these members.
 pub fn schema(families: &Families<'_>) -> String {

@@ -3,7 +3,7 @@
 use crate::config::Config;
 use crate::interpolate::{self, Variables, said};
 use crate::members::Families;
-use crate::{check, yaml};
+use crate::{check, scope, yaml};
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -65,6 +65,7 @@ fn tree(source: &Arc<Source>, variables: &Variables<'_>, problems: &mut Problems
     }
     if let Some(root) = &mut root {
         interpolate::fill(root, variables, problems);
+        scope::fill(root);
     }
     root
 }

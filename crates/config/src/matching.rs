@@ -1,5 +1,6 @@
-//! What a route asks of a request: a path, a host, methods.
+//! What a route asks of a request: a path, a host, methods, header fields, the query.
 
+use crate::wanted::{FieldName, QueryKey, Wanted};
 use std::borrow::Cow;
 use std::fmt::Write;
 use tidegate_core::name::Method;
@@ -7,7 +8,7 @@ use tidegate_core::node::Node;
 use tidegate_core::problem::{Problem, Problems, nearest};
 use tidegate_core::router;
 use tidegate_core::settings;
-use tidegate_core::settings::{Fault, Word};
+use tidegate_core::settings::{Fault, Table, Word};
 
 settings! {
     /// Conditions that must all hold. A path alone may be written without its key.
@@ -18,6 +19,10 @@ settings! {
         pub path: PathPattern = PathPattern::any(),
         /// Any of these methods; `GET` includes `HEAD`. All without it.
         pub methods: Vec<MethodName> = Vec::new(),
+        /// Header fields that must be there, with exactly this value, or with any for `"*"`. Of several fields of a name one is enough.
+        pub headers: Table<FieldName, Wanted> = Table::default(),
+        /// Keys that the query must have, with exactly this value, or with any for `"*"`; compared decoded. Of several of a key one is enough.
+        pub query: Table<QueryKey, Wanted> = Table::default(),
     }
     short path;
 }
@@ -111,8 +116,11 @@ pub struct PathPattern(String);
 impl PathPattern {
     /// Every path.
     pub fn any() -> PathPattern {
-        PathPattern(String::from("/**"))
+        PathPattern(String::from(PathPattern::EVERY))
     }
+
+    /// What matches every path.
+    pub(crate) const EVERY: &str = "/**";
 
     /// As it was written.
     pub fn as_str(&self) -> &str {

@@ -1,10 +1,11 @@
-//! Where a route leads: a service, several by weight, or an answer written in the file.
+//! Where a route leads: a service, several by weight, an answer written in the file, or elsewhere.
 
 use tidegate_core::header::{HeaderName, HeaderValue};
+use tidegate_core::location::Location;
 use tidegate_core::node::{Node, Value};
 use tidegate_core::problem::{Problem, Problems};
 use tidegate_core::settings;
-use tidegate_core::settings::{Placed, Setting, Shape, Table, expected};
+use tidegate_core::settings::{Fault, Placed, Setting, Shape, Table, Word, expected};
 use tidegate_core::template::Template;
 use tidegate_core::units::{Count, Label};
 
@@ -17,6 +18,8 @@ pub enum Target {
     Split(Split),
     /// Nowhere: this is the answer.
     Respond(Respond),
+    /// Elsewhere: the client is told where.
+    Redirect(Redirect),
 }
 
 settings! {
@@ -24,9 +27,9 @@ settings! {
     pub struct Respond {
         /// The status code.
         pub status: Count<200, 599> = Count::new(200),
-        /// Header fields of the answer. `{host}`, `{path}`, `{client_ip}` and `{request_id}` are filled in.
+        /// Header fields of the answer. `{host}`, `{path}`, `{client_ip}`, `{request_id}`, and the names of the route's path are filled in.
         pub headers: Table<HeaderName, HeaderValue> = Table::default(),
-        /// The body. The same are filled in as the client sent them: nothing is escaped for HTML or JSON. Braces around anything but a word stand for themselves.
+        /// The body. The same are filled in. A name of the route's path is decoded, but for controls, quotes, `<`, `>`, `&` and `\\`; all else stays as the client sent it: nothing is escaped for HTML or JSON. Braces around anything but a word stand for themselves.
         pub body: Template = Template::default(),
     }
     short status;
@@ -40,19 +43,78 @@ settings! {
     }
 }
 
+settings! {
+    /// Sends the client elsewhere. Its query is kept.
+    pub struct Redirect {
+        /// A URL, or a path on the host that was asked. `{host}`, `{path}`, `{client_ip}`, `{request_id}`, and the names of the route's path are filled in; only `{host}` can be part of the host.
+        pub to: Location,
+        /// 301, 302, 303, 307 or 308. With 308 and 307 the method stays.
+        pub status: RedirectStatus = RedirectStatus(308),
+    }
+    short to;
+}
+
+settings! {
+    /// An answer that sends the client elsewhere.
+    struct Elsewhere {
+        /// Where to.
+        redirect: Redirect,
+    }
+}
+
+/// The status of a redirect that browsers follow (RFC 9110 §15.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RedirectStatus(u16);
+
+impl RedirectStatus {
+    /// The number.
+    pub fn get(self) -> u16 {
+        self.0
+    }
+}
+
+impl Word for RedirectStatus {
+    const WHAT: &str = "the status of a redirect";
+    const PATTERN: &str = "^30[12378]$";
+
+    fn parse(text: &str) -> Result<RedirectStatus, Fault> {
+        match text.parse() {
+            Ok(status @ (301 | 302 | 303 | 307 | 308)) => Ok(RedirectStatus(status)),
+            _ => Err(Fault::new("is not the status of a redirect").hint("write 301, 302, 303, 307 or 308")),
+        }
+    }
+
+    fn show(&self) -> String {
+        self.0.to_string()
+    }
+
+    fn stand_in() -> RedirectStatus {
+        RedirectStatus(308)
+    }
+
+    fn shape() -> Shape {
+        Shape::Integer { min: 301, max: 308 }
+    }
+}
+
 /// Services with their weights.
 pub type Split = Table<Label, Count<0, 1_000_000>>;
 
-const WHAT: &str = "a service, services with weights, or `respond`";
+const WHAT: &str = "a service, services with weights, `respond` or `redirect`";
 
-/// The key that makes a map an answer; no service has this name.
-pub(crate) const ANSWER: &str = "respond";
+const RESPOND: &str = "respond";
+const REDIRECT: &str = "redirect";
+/// The keys that make a map an answer; no service has such a name.
+pub(crate) const ANSWERS: [&str; 2] = [RESPOND, REDIRECT];
 
 impl Setting for Target {
     fn read(node: &Node, problems: &mut Problems) -> Target {
         match &node.value {
             Value::Scalar(_) => Target::Service(Placed::read(node, problems)),
-            Value::Map(entries) if entries.iter().any(|entry| &*entry.key == ANSWER) => {
+            Value::Map(_) if node.entry(REDIRECT).is_some() => {
+                Target::Redirect(Elsewhere::read(node, problems).redirect)
+            }
+            Value::Map(_) if node.entry(RESPOND).is_some() => {
                 let answer = Answer::read(node, problems).respond;
                 check_answer(&answer, node, problems);
                 Target::Respond(answer)
@@ -77,7 +139,7 @@ impl Setting for Target {
     }
 
     fn shape() -> Shape {
-        let forms = vec![<Label as Setting>::shape(), Split::shape(), Answer::shape()];
+        let forms = vec![<Label as Setting>::shape(), Split::shape(), Answer::shape(), Elsewhere::shape()];
         Shape::Called(WHAT, Box::new(Shape::Either(forms)))
     }
 
@@ -91,7 +153,7 @@ fn check_answer(answer: &Respond, node: &Node, problems: &mut Problems) {
     let status = answer.status.get();
     if matches!(status, 204 | 304) && !answer.body.is_empty() {
         let place = node
-            .entry(ANSWER)
+            .entry(RESPOND)
             .and_then(|entry| entry.value.entry("body"))
             .map_or(&node.place, |entry| &entry.place);
         problems.push(Problem::at(place, format!("an answer with status {status} has no body")));

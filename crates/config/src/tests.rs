@@ -108,7 +108,7 @@ fn the_schema_allows_what_the_reader_allows() {
     let accepted = ["seven-lines", "respond", "limits"]
         .map(|name| (format!("../../docs/examples/{name}.yaml"), true))
         .into_iter()
-        .chain([(String::from("tests/families.yaml"), true)]);
+        .chain(["families", "routes"].map(|name| (format!("tests/{name}.yaml"), true)));
     let refused = [
         "the-golden-error",
         "unknown-keys",
@@ -117,6 +117,9 @@ fn the_schema_allows_what_the_reader_allows() {
         "wrong-kinds-inside",
         "wrong-version",
         "families",
+        "conditions",
+        "redirects",
+        "rewrites",
     ]
     .map(|name| (format!("tests/golden/{name}.yaml"), false));
     for (name, is_allowed) in accepted.chain(refused) {

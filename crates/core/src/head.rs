@@ -272,6 +272,9 @@ pub struct RequestHead {
     /// Host and port as the target or the Host field gave them (the target wins, RFC 9112 §3.2.2). Empty
     /// when an HTTP/1.0 client sent none.
     pub host: Span,
+    /// The path a backend is asked for, where the route rewrites it; empty where it is `path`. Everyone else keeps
+    /// seeing what the client asked for.
+    pub rewritten: Span,
 }
 
 impl RequestHead {
@@ -290,6 +293,13 @@ impl RequestHead {
     /// The canonical path.
     pub fn path_bytes(&self) -> &[u8] {
         self.path.of(self.fields.text())
+    }
+
+    /// The path a backend is asked for.
+    #[inline]
+    pub fn path_sent_bytes(&self) -> &[u8] {
+        let path = if self.rewritten.is_empty() { self.path } else { self.rewritten };
+        path.of(self.fields.text())
     }
 
     /// The query, if there was a `?`.

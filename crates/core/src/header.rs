@@ -5,8 +5,9 @@ use crate::head::{Field, Fields, RequestHead, Span, is_field_value};
 use crate::name::Name;
 use crate::node::Node;
 use crate::problem::Problems;
+use crate::router::PathNames;
 use crate::settings::{Fault, Setting, Shape, Word};
-use crate::template::{Origin, Template, read};
+use crate::template::{Form, Origin, Template, read};
 
 /// Fields that frame a message or belong to one connection (RFC 9110 §7.6.1, RFC 9112 §6): the gateway
 /// writes them anew, and an edit would let two readers disagree about where a message ends.
@@ -111,10 +112,14 @@ impl HeaderName {
 pub struct HeaderValue(Template);
 
 impl HeaderValue {
-    /// Reads a value.
+    /// Reads a value outside of any route.
     ///
     /// Errors: what is no value of a field (RFC 9110 §5.5), and what `Template::parse` refuses.
     pub fn parse(text: &str) -> Result<HeaderValue, Fault> {
+        HeaderValue::parse_among(text, &PathNames::default())
+    }
+
+    fn parse_among(text: &str, names: &PathNames) -> Result<HeaderValue, Fault> {
         /// Half a default line, so that an edited head still passes the next proxy.
         const BYTES_MAX: usize = 4096;
         if !is_field_value(text.as_bytes()) {
@@ -126,13 +131,13 @@ impl HeaderValue {
         if text.len() > BYTES_MAX {
             return Err(Fault::new("is too long for a header").hint("4096 bytes at most"));
         }
-        Template::parse(text).map(HeaderValue)
+        Template::parse_as(text, Form::Field, names).map(HeaderValue)
     }
 }
 
 impl Setting for HeaderValue {
     fn read(node: &Node, problems: &mut Problems) -> HeaderValue {
-        read(node, problems, "the value of a header", HeaderValue::parse).unwrap_or_default()
+        read(node, problems, "the value of a header", HeaderValue::parse_among).unwrap_or_default()
     }
 
     fn stand_in() -> HeaderValue {

@@ -1,11 +1,17 @@
 //! What a configuration compiles to: one plan per route, and the snapshot that holds them. Immutable and
 //! shared; a request sees one snapshot from its first step to its last.
 
+use crate::conditions::Conditions;
+use crate::exchange::Client;
+use crate::head::RequestHead;
 use crate::header::HeaderField;
+use crate::location::Location;
 use crate::log::Log;
 use crate::meters::{Alive, RouteMeters};
+use crate::name::Method;
 use crate::policy::Policy;
-use crate::router::Router;
+use crate::rewrite::Rewrite;
+use crate::router::{Found, Lookup, Router};
 use crate::service::Service;
 use crate::template::Template;
 use std::sync::Arc;
@@ -20,6 +26,15 @@ pub struct Respond {
     pub fields: Box<[HeaderField]>,
     /// The body.
     pub body: Template,
+}
+
+/// An answer that sends the client elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Redirect {
+    /// 301, 302, 303, 307 or 308.
+    pub status: u16,
+    /// Where to.
+    pub location: Location,
 }
 
 /// A way to a service, with the counters of the route that takes it.
@@ -39,6 +54,8 @@ pub enum Target {
     Split(Split),
     /// To nobody: the answer is in the configuration.
     Respond(Respond),
+    /// To nobody: the client is sent elsewhere.
+    Redirect(Redirect),
 }
 
 impl Target {
@@ -89,8 +106,12 @@ impl Split {
 pub struct RoutePlan {
     /// Its name, as in logs and metrics.
     pub name: Arc<str>,
+    /// What it asks of a request beside host, path and method, which the router knows.
+    pub conditions: Conditions,
     /// Where it leads.
     pub target: Target,
+    /// The path its backends are asked for, if it is not the client's.
+    pub rewrite: Option<Rewrite>,
     /// Its policies in the order requests meet them.
     pub policies: Box<[Arc<dyn Policy>]>,
     /// From the request's head to the response's head, all tries included.
@@ -117,4 +138,28 @@ pub struct Snapshot {
     pub log: Option<Arc<Log>>,
     /// Counts it while it is in memory.
     pub alive: Alive,
+}
+
+impl Snapshot {
+    /// The plan for a request, by its index. A preflight is one of the method it asks about (Fetch §3.2.2), as
+    /// whoever answers that method must answer it.
+    pub fn find(&self, request: &RequestHead, client: &Client) -> Found {
+        let asked = match request.method {
+            Method::Options => preflight_method(request),
+            _ => None,
+        };
+        let lookup = Lookup {
+            host: request.host_bytes(),
+            path: request.path_bytes(),
+            method: asked.map_or(request.method, Method::of),
+            method_text: asked.unwrap_or(request.method_bytes()),
+        };
+        self.router.find(lookup, |index| self.plans[index].conditions.hold(request, client))
+    }
+}
+
+/// The method a preflight asks about; `None` for any other OPTIONS.
+fn preflight_method(request: &RequestHead) -> Option<&[u8]> {
+    request.fields.find(b"origin")?;
+    request.fields.find(b"access-control-request-method")
 }

@@ -7,7 +7,8 @@ use tidegate_core::date;
 use tidegate_core::exchange::{AnswerBody, Exchange, Fault, Fill, Source};
 use tidegate_core::head::{Fields, Length, NO_FIELDS, RequestHead, ResponseHead};
 use tidegate_core::name::{Method, Name};
-use tidegate_core::plan::Respond;
+use tidegate_core::outcome::Refusal;
+use tidegate_core::plan::{Redirect, Respond};
 use tidegate_core::template::{Origin, Template};
 use tidegate_wire::scratch;
 
@@ -32,6 +33,23 @@ pub(crate) fn respond(
     if response.fields.get(Name::Date).is_none() {
         response.fields.add(Name::Date, date::now().as_bytes());
     }
+}
+
+/// Fills the head of an answer that sends the client elsewhere.
+pub(crate) fn redirect(
+    redirect: &Redirect,
+    request: &RequestHead,
+    response: &mut ResponseHead,
+    origin: Origin<'_>,
+) -> Result<(), Refusal> {
+    let mut url = scratch::text();
+    let written = redirect.location.write(request, origin, &mut url);
+    response.clear();
+    response.status = redirect.status;
+    response.fields.add(Name::Date, date::now().as_bytes());
+    response.fields.add(Name::Location, &url);
+    scratch::give_back(&mut url);
+    written
 }
 
 /// Sends an answer whose body stands in the configuration.

@@ -56,17 +56,27 @@ pub(crate) async fn towards<'s, E: Exchange>(
     record: &mut Record<'s>,
     chosen: &mut Option<&'s RoutePlan>,
 ) -> Result<Option<(&'s RoutePlan, &'s Leg)>, Failure> {
-    let plan = *chosen.insert(route::route(snapshot, request)?);
+    let plan = *chosen.insert(route::route(snapshot, request, client)?);
     forward::request(worker, request, client, record.request_id());
     inbound::inbound(plan, request, client, record.origin(client)).await?;
-    match &plan.target {
-        Target::Service(leg) => Ok(Some((plan, leg))),
-        Target::Split(split) => Ok(Some((plan, split.pick(worker.random())))),
+    let leg = match &plan.target {
+        Target::Service(leg) => leg,
+        Target::Split(split) => split.pick(worker.random()),
         Target::Respond(answer) => {
             reply::respond(answer, request, response, record.origin(client));
             outbound::outbound(plan, request, response, record.origin(client));
             reply::deliver_text(worker, request, client, response, &answer.body, record).await?;
-            Ok(None)
+            return Ok(None);
         }
+        Target::Redirect(redirect) => {
+            reply::redirect(redirect, request, response, record.origin(client)).map_err(Failure::refused)?;
+            outbound::outbound(plan, request, response, record.origin(client));
+            reply::deliver(worker, request, client, response, b"", record).await?;
+            return Ok(None);
+        }
+    };
+    if let Some(rewrite) = &plan.rewrite {
+        rewrite.apply(request, record.origin(client)).map_err(Failure::refused)?;
     }
+    Ok(Some((plan, leg)))
 }

@@ -1,6 +1,8 @@
 //! The request that somebody asks about: read from a method and a URL, with its path in the form the router sees.
 
 use super::{Asked, Explanation, Other, Verdict};
+use tidegate_core::exchange::Client;
+use tidegate_core::head::{RequestHead, is_field_value};
 use tidegate_core::name::Method;
 use tidegate_core::path::{self, Canonical};
 use tidegate_core::problem::{Problem, quote};
@@ -12,11 +14,15 @@ pub(super) struct Question {
     pub(super) method_text: String,
     pub(super) host: String,
     pub(super) path: String,
+    query: Option<String>,
+    headers: Vec<(String, String)>,
+    listener: String,
 }
 
 impl Question {
-    /// Reads what was asked. The path is as it was written until `canonicalize`.
-    pub(super) fn read(asked: Asked<'_>) -> Result<Question, Problem> {
+    /// Reads what was asked of a gateway whose first listener is this. The path is as it was written until
+    /// `canonicalize`.
+    pub(super) fn read(asked: Asked<'_>, first_listener: &str) -> Result<Question, Problem> {
         if let Err(reason) = MethodSet::default().insert(asked.method) {
             return Err(Problem::new(reason).hint("write a method as it is sent, as in `GET`"));
         }
@@ -41,8 +47,12 @@ impl Question {
         }
         let named = asked.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("host"));
         let host = host.or(named.map(|(_, value)| value.trim())).unwrap_or_default();
-        let path = target.split('?').next().unwrap_or_default();
+        let (path, query) =
+            target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)));
         Ok(Question {
+            query: query.map(str::to_owned),
+            headers: fields(asked.headers)?,
+            listener: if asked.listener.is_empty() { first_listener } else { asked.listener }.to_owned(),
             method: Method::of(asked.method.as_bytes()),
             method_text: asked.method.to_owned(),
             host: host.to_owned(),
@@ -64,10 +74,42 @@ impl Question {
         }
     }
 
+    /// The head that a codec would make of it, once its path is canonical.
+    pub(super) fn head(&self) -> RequestHead {
+        let mut head = RequestHead { method: self.method, ..RequestHead::default() };
+        head.method_text = head.fields.add_text(self.method_text.as_bytes());
+        head.host = head.fields.add_text(self.host.as_bytes());
+        head.path = head.fields.add_text(self.path.as_bytes());
+        head.query = head.fields.add_text(self.query.as_deref().unwrap_or_default().as_bytes());
+        head.has_query = self.query.is_some();
+        for (name, value) in &self.headers {
+            head.fields.push(name, value.as_bytes());
+        }
+        head
+    }
+
+    /// Who would send it, as far as routes ask.
+    pub(super) fn client(&self) -> Client {
+        Client { address: None, listener: self.listener.as_str().into(), is_secure: false }
+    }
+
     /// The answer to it.
     pub(super) fn answer(self, verdict: Verdict, others: Vec<Other>) -> Explanation {
         Explanation { method: self.method_text, host: self.host, path: self.path, verdict, others }
     }
+}
+
+/// The fields a route may be chosen by: all but Host.
+fn fields(headers: &[(String, String)]) -> Result<Vec<(String, String)>, Problem> {
+    let is_token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+    for (name, value) in headers {
+        if name.is_empty() || !name.bytes().all(is_token) || !is_field_value(value.as_bytes()) {
+            let problem = Problem::new(format!("{} is not a header", quote(&format!("{name}: {value}"))));
+            return Err(problem.hint("write a name and a value, as in `x-beta: 1`"));
+        }
+    }
+    let others = headers.iter().filter(|(name, _)| !name.eq_ignore_ascii_case("host"));
+    Ok(others.map(|(name, value)| (name.clone(), value.trim_matches([' ', '\t']).to_owned())).collect())
 }
 
 /// A piece of a canonical path without its escapes. What is no UTF-8 then is shown by replacement characters.

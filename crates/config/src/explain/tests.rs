@@ -41,7 +41,7 @@ fn told(method: &str, url: &str, headers: &[(String, String)]) -> String {
     let config = from_text("file", FILE, Path::new("/"), &families).unwrap();
     let (cells, meters) = (CellBook::new(1), Meters::new(1));
     let snapshot = compile(&config, 1, &Workshop { cells: &cells, meters: &meters, previous: None }).unwrap();
-    let explanation = match explain(&config, &snapshot, Asked { method, url, headers }) {
+    let explanation = match explain(&config, &snapshot, Asked { method, url, headers, listener: "" }) {
         Ok(explanation) => explanation,
         Err(problem) => return problem.to_string(),
     };

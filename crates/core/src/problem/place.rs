@@ -1,5 +1,6 @@
 //! Texts and places in them.
 
+use crate::router::{NO_NAMES, PathNames};
 use std::fmt::{self, Debug, Display, Formatter};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -60,6 +61,8 @@ pub struct Place {
     /// Its length on that line.
     pub length: u32,
     pub(super) start: u32,
+    /// What a text there may mention of its route's path.
+    names: Option<Arc<PathNames>>,
 }
 
 impl Place {
@@ -70,12 +73,12 @@ impl Place {
         while !source.text.is_char_boundary(start) {
             start -= 1;
         }
-        Place { source: source.clone(), line, column, length, start: start as u32 }
+        Place { source: source.clone(), line, column, length, start: start as u32, names: None }
     }
 
     /// The source as a whole, for what has no line: a file that is missing, empty or too long.
     pub fn whole(source: &Arc<Source>) -> Place {
-        Place { source: source.clone(), line: 0, column: 0, length: 0, start: 0 }
+        Place { source: source.clone(), line: 0, column: 0, length: 0, start: 0, names: None }
     }
 
     /// `length` characters of a line, from a byte of it on.
@@ -88,6 +91,16 @@ impl Place {
     /// The same place with another length.
     pub fn with_length(&self, length: u32) -> Place {
         Place { length, ..self.clone() }
+    }
+
+    /// The names that a text at this place may mention, beside those that are known everywhere.
+    pub fn names(&self) -> &PathNames {
+        self.names.as_deref().unwrap_or(&NO_NAMES)
+    }
+
+    /// Puts the place in the reach of these names.
+    pub fn set_names(&mut self, names: &Arc<PathNames>) {
+        self.names = Some(names.clone());
     }
 
     /// What is written there, to the end of its line at most.

@@ -14,6 +14,7 @@
 
 mod build;
 mod methods;
+mod names;
 mod pattern;
 mod search;
 mod specific;
@@ -29,6 +30,8 @@ mod tests;
 mod work;
 
 pub use methods::MethodSet;
+pub(crate) use names::NO_NAMES;
+pub use names::{PathName, PathNames};
 pub use pattern::{HostPattern, PathPattern};
 pub use specific::{Advantage, Specificity};
 

@@ -1,6 +1,7 @@
 //! What a route may say about host and path, parsed once from the operator's text. Matching many patterns
 //! at a time is `search`'s; this file knows one pattern, and which parts of a path its names stand for.
 
+use super::names::{PathName, PathNames};
 use crate::head::Span;
 use crate::path::{self, Canonical};
 use std::fmt;
@@ -80,6 +81,17 @@ impl PathPattern {
         });
         // `/**` has no segments, and of `/` the split gives one empty part.
         is_begun && (self.has_rest || parts.next().is_none())
+    }
+
+    /// The names that texts of this route may mention, with the parts they stand for: those in `{}`, and `rest` for
+    /// what `**` matches.
+    pub fn path_names(&self) -> PathNames {
+        let segments = self.segments.iter().enumerate().filter_map(|(index, segment)| match segment {
+            Segment::Param(name) => Some(PathName::segment(name, index)),
+            Segment::Literal(_) => None,
+        });
+        let rest = self.has_rest.then(|| PathName::rest("rest", self.segments.len()));
+        segments.chain(rest).collect::<Vec<_>>().into()
     }
 
     pub(super) fn segments(&self) -> &[Segment] {

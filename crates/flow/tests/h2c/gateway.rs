@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use tidegate_core::balance::{Balancer, Pick, Sample};
 use tidegate_core::clock::{self, Nanos};
+use tidegate_core::conditions::Conditions;
 use tidegate_core::header::{HeaderField, HeaderName, HeaderValue};
 use tidegate_core::meters::{Alive, RouteCells, RouteMeters, ServiceMeters};
 use tidegate_core::name::Method;
@@ -75,7 +76,7 @@ impl Gateway {
         let plan = self.plan(route);
         let to_service = match &plan.target {
             Target::Service(leg) => Some(leg.meters.of(0)),
-            Target::Split(_) | Target::Respond(_) => None,
+            Target::Split(_) | Target::Respond(_) | Target::Redirect(_) => None,
         };
         to_service.into_iter().chain([plan.meters.of(0)]).flat_map(RouteCells::counts).collect()
     }
@@ -152,7 +153,9 @@ fn snapshot(backends: &[&RawBackend]) -> Snapshot {
     let plans = routes.map(|(path, target, body_bytes_max, timeout)| {
         Arc::new(RoutePlan {
             name: path.into(),
+            conditions: Conditions::default(),
             target,
+            rewrite: None,
             policies: Box::default(),
             timeout,
             body_bytes_max,

@@ -51,7 +51,7 @@ pub enum Connection<'a> {
 pub fn write_request_head(out: &mut Vec<u8>, head: &RequestHead, host: &[u8], framing: RequestFraming<'_>) {
     out.extend_from_slice(head.method_bytes());
     out.push(b' ');
-    out.extend_from_slice(head.path_bytes());
+    out.extend_from_slice(head.path_sent_bytes());
     if let Some(query) = head.query_bytes() {
         out.push(b'?');
         out.extend_from_slice(query);
