@@ -64,7 +64,7 @@ impl Target {
         let (one, many) = match self {
             Target::Service(leg) => (Some(leg), None),
             Target::Split(split) => (None, Some(split.parts.iter().map(|(_, leg)| leg))),
-            Target::Respond(_) => (None, None),
+            Target::Respond(_) | Target::Redirect(_) => (None, None),
         };
         one.into_iter().chain(many.into_iter().flatten())
     }

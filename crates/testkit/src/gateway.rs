@@ -20,12 +20,19 @@ pub struct Setup {
     workers: usize,
     limits: String,
     drain_wait: String,
+    listeners: Vec<String>,
 }
 
 impl Setup {
     /// The binary: `env!("CARGO_BIN_EXE_tidegate")` of the calling test.
     pub fn new(bin: &str) -> Setup {
-        Setup { bin: bin.into(), workers: 2, limits: "{}".into(), drain_wait: "off".into() }
+        Setup {
+            bin: bin.into(),
+            workers: 2,
+            limits: "{}".into(),
+            drain_wait: "off".into(),
+            listeners: Vec::new(),
+        }
     }
 
     /// Data-plane threads; 2 unless said.
@@ -46,6 +53,12 @@ impl Setup {
         self
     }
 
+    /// One more listener, by this name.
+    pub fn listener(mut self, name: &str) -> Setup {
+        self.listeners.push(name.into());
+        self
+    }
+
     /// Starts it with these `services` and `routes`, and waits until it is ready.
     ///
     /// # Panics
@@ -54,8 +67,14 @@ impl Setup {
         let folder = tempfile::tempdir().expect("make a folder for the configuration");
         let http = SocketAddr::from((Ipv4Addr::LOCALHOST, ports::claim()));
         let admin = SocketAddr::from((Ipv4Addr::LOCALHOST, ports::claim()));
+        let others: Vec<(String, SocketAddr)> = self
+            .listeners
+            .into_iter()
+            .map(|name| (name, (Ipv4Addr::LOCALHOST, ports::claim()).into()))
+            .collect();
+        let binds: String = others.iter().map(|(name, bind)| format!(", {name}: \"{bind}\"")).collect();
         let text = format!(
-            "version: 1\nworkers: {}\nlisten: {{ http: {{ bind: \"{http}\", limits: {} }} }}\n\
+            "version: 1\nworkers: {}\nlisten: {{ http: {{ bind: \"{http}\", limits: {} }}{binds} }}\n\
              admin: {{ bind: \"{admin}\" }}\nstate: {{ dir: state }}\ndrain: {{ wait: {} }}\n{services_and_routes}\n",
             self.workers, self.limits, self.drain_wait
         );
@@ -63,7 +82,7 @@ impl Setup {
         std::fs::write(&file, text).expect("write the configuration");
         let process = Process::start(Command::new(&self.bin).arg("run").arg("-c").arg(&file));
         let (bin, announced) = (self.bin, Vec::new());
-        let mut gateway = Gateway { http, admin, process, folder, bin, announced, is_checked: false };
+        let mut gateway = Gateway { http, others, admin, process, folder, bin, announced, is_checked: false };
         gateway.process.await_ready("ready", || is_ready(admin));
         gateway
     }
@@ -74,8 +93,9 @@ const FILE: &str = "tidegate.yaml";
 
 /// A running gateway.
 pub struct Gateway {
-    /// Its only listener.
+    /// Its first listener.
     pub http: SocketAddr,
+    others: Vec<(String, SocketAddr)>,
     /// Its admin listener.
     pub admin: SocketAddr,
     process: Process,
@@ -94,6 +114,14 @@ impl Gateway {
     /// A new connection to its listener.
     pub fn connect(&self) -> Connection {
         Connection::to(self.http)
+    }
+
+    /// The address of a listener added by name.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub fn listener(&self, name: &str) -> SocketAddr {
+        self.others.iter().find(|(known, _)| known == name).expect("a listener of this name").1
     }
 
     /// Sends one request on a connection of its own and reads the final answer.

@@ -1,0 +1,357 @@
+//! Which route a request takes, where it is sent, and what its backend is asked for, through the real gateway.
+
+use tidegate_testkit::gateway::ask;
+use tidegate_testkit::{Gateway, Message, RawBackend, Setup, problem};
+
+const BIN: &str = env!("CARGO_BIN_EXE_tidegate");
+
+/// A gateway that answers by itself, with these routes.
+fn answering(routes: &str) -> Gateway {
+    Setup::new(BIN).workers(1).listener("inner").start(&format!("routes:\n{routes}"))
+}
+
+/// A gateway before `origin`, with these routes.
+fn started(backend: &RawBackend, routes: &str) -> Gateway {
+    let text = format!("services:\n  origin: \"{}\"\nroutes:\n{routes}", backend.address);
+    Setup::new(BIN).workers(1).start(&text)
+}
+
+/// A request with these field lines besides Host, each with its CRLF.
+fn request(method: &str, target: &str, fields: &str) -> String {
+    format!("{method} {target} HTTP/1.1\r\nHost: a.example:81\r\n{fields}\r\n")
+}
+
+fn body(answer: &Message) -> String {
+    String::from_utf8_lossy(&answer.body).into_owned()
+}
+
+#[test]
+fn headers_and_query_choose_among_routes_and_the_more_conditions_win() {
+    let route = |name: &str, condition: &str| {
+        format!("  - {{ match: {{ path: /a/**, {condition} }}, to: {{ respond: {{ body: {name} }} }} }}\n")
+    };
+    let gateway = answering(
+        &[
+            "  - { match: /a/**, to: { respond: { body: plain } } }\n".to_owned(),
+            route("beta", "headers: { X-Beta: \"1\" }"),
+            route("any-beta", "headers: { x-beta: \"*\" }"),
+            route("beta-debug", "headers: { x-beta: \"1\" }, query: { debug: \"*\" }"),
+            route("named", "query: { \"full name\": \"a&b c\" }"),
+            route("agent", "headers: { user-agent: probe }"),
+        ]
+        .concat(),
+    );
+    for (target, fields, expected) in [
+        ("/a", "", "plain"),
+        ("/a", "X-Beta: 1\r\n", "beta"),
+        ("/a", "x-BETA:1 \r\n", "beta"),
+        ("/a", "X-Beta: 0\r\nX-Beta: 1\r\n", "beta"),
+        ("/a", "X-Beta: 2\r\n", "any-beta"),
+        ("/a", "X-Beta:\r\n", "any-beta"),
+        ("/a", "X_Beta: 1\r\n", "plain"),
+        ("/a?debug", "X-Beta: 1\r\n", "beta-debug"),
+        ("/a?x=1&debug=", "X-Beta: 1\r\n", "beta-debug"),
+        ("/a?debug=1", "", "plain"),
+        ("/a?nodebug=1", "X-Beta: 1\r\n", "beta"),
+        ("/a?full+name=a%26b%20c", "", "named"),
+        ("/a?full%20name=x&full%20name=a%26b+c", "", "named"),
+        ("/a?full+name=a", "", "plain"),
+        ("/a", "User-Agent: probe\r\n", "agent"),
+        ("/a", "User-Agent: prober\r\n", "plain"),
+    ] {
+        let answer = gateway.ask(request("GET", target, fields));
+        assert_eq!((answer.status(), body(&answer).as_str()), (200, expected), "{target} {fields:?}");
+    }
+    gateway.stop();
+}
+
+#[test]
+fn other_conditions_decide_between_405_and_404() {
+    let gateway = answering(
+        "  - { match: { path: /a, methods: [PUT], headers: { x-key: \"1\" } }, to: { respond: 204 } }\n\
+         \x20 - { match: { path: /a, methods: [DELETE] }, to: { respond: 204 }, listeners: [inner] }\n\
+         \x20 - { match: { path: /b, query: { v: \"2\" } }, to: { respond: 204 } }\n",
+    );
+    for (target, fields, status, code, allow) in [
+        ("/a", "", 404, "no_route", ""),
+        ("/a", "X-Key: 1\r\n", 405, "method_not_allowed", "PUT"),
+        ("/b", "", 404, "no_route", ""),
+        ("/b?v=1", "", 404, "no_route", ""),
+    ] {
+        let answer = gateway.ask(request("GET", target, fields));
+        assert_eq!((answer.status(), answer.value("allow")), (status, allow), "{target} {fields:?}");
+        assert_eq!(problem::code(&answer).as_deref(), Ok(code));
+    }
+    let inner = gateway.listener("inner");
+    let answer = ask(inner, request("GET", "/a", "X-Key: 1\r\n").as_bytes());
+    assert_eq!((answer.status(), answer.value("allow")), (405, "PUT, DELETE"));
+    assert_eq!(ask(inner, request("DELETE", "/a", "").as_bytes()).status(), 204);
+    assert_eq!(gateway.ask(request("DELETE", "/a", "")).status(), 404, "not on this listener");
+    gateway.stop();
+}
+
+#[test]
+fn routes_of_a_listener_are_taken_there_alone() {
+    let gateway = answering(
+        "  - { match: /a, to: { respond: { body: everywhere } } }\n\
+         \x20 - { match: /a, to: { respond: { body: within } }, listeners: inner }\n\
+         \x20 - { match: /b, to: { respond: { body: both } }, listeners: [http, inner] }\n\
+         \x20 - { match: /c, to: { respond: { body: without } }, listeners: [http] }\n",
+    );
+    let inner = gateway.listener("inner");
+    for (target, outside, inside) in
+        [("/a", "everywhere", "within"), ("/b", "both", "both"), ("/c", "without", "no_route")]
+    {
+        let said = |answer: Message| problem::code(&answer).unwrap_or_else(|_| body(&answer));
+        assert_eq!(said(gateway.ask(request("GET", target, ""))), outside, "{target}");
+        assert_eq!(said(ask(inner, request("GET", target, "").as_bytes())), inside, "{target}");
+    }
+    gateway.stop();
+}
+
+#[test]
+fn a_preflight_takes_the_route_of_the_method_it_asks_about() {
+    let backend = RawBackend::answering("HTTP/1.1 204 No Content\r\n\r\n");
+    let gateway = started(
+        &backend,
+        "  - { match: { path: /a, methods: [PUT] }, to: origin }\n\
+         \x20 - { match: { path: /b, methods: [OPTIONS] }, to: origin }\n",
+    );
+    let origin = "Origin: https://x.example\r\n";
+    let asks = |method: &str| format!("{origin}Access-Control-Request-Method: {method}\r\n");
+    for (target, fields, status) in [
+        ("/a", asks("PUT"), 204),
+        ("/a", asks("POST"), 405),
+        ("/a", origin.to_owned(), 405),
+        ("/a", "Access-Control-Request-Method: PUT\r\n".to_owned(), 405),
+        ("/b", String::new(), 204),
+        ("/b", asks("PUT"), 405),
+    ] {
+        let answer = gateway.ask(request("OPTIONS", target, &fields));
+        assert_eq!(answer.status(), status, "{target} {fields:?}");
+    }
+    let methods: Vec<_> = backend
+        .take_arrivals()
+        .into_iter()
+        .map(|arrival| arrival.request.unwrap().method().to_owned())
+        .collect();
+    assert_eq!(methods, ["OPTIONS", "OPTIONS"], "it is passed on as it came");
+    gateway.stop();
+}
+
+#[test]
+fn redirects_fill_in_the_request_and_keep_its_query() {
+    let route = |path: &str, to: &str| format!("  - {{ match: \"{path}\", to: {{ redirect: {to} }} }}\n");
+    let gateway = answering(
+        &[
+            route("/tls/**", "\"https://{host}{path}\""),
+            route("/port/**", "\"https://{host}:8443{path}\""),
+            route("/www/**", "\"http://www.{host}/x{path}\""),
+            route("/moved/{id}/**", "{ to: \"https://new.example/o/{id}/{rest}#top\", status: 301 }"),
+            route("/local/**", "{ to: \"/{rest}\", status: 302 }"),
+            route("/whole/**", "{ to: \"{path}\", status: 307 }"),
+            route("/search/{term}", "{ to: \"/find?q={term}&from={path}\", status: 303 }"),
+        ]
+        .concat(),
+    );
+    for (target, status, location) in [
+        ("/tls", 308, "https://a.example:81/tls"),
+        ("/tls/a%20b?q=1&r=%2f", 308, "https://a.example:81/tls/a%20b?q=1&r=%2f"),
+        ("/tls/?", 308, "https://a.example:81/tls/?"),
+        ("/port/x", 308, "https://a.example:8443/port/x"),
+        ("/www/x", 308, "http://www.a.example:81/x/www/x"),
+        ("/moved/7", 301, "https://new.example/o/7/#top"),
+        ("/moved/a%3Fb%23/c/%c3%a9?x=1", 301, "https://new.example/o/a%3Fb%23/c/%C3%A9?x=1#top"),
+        ("/local/a/b?c", 302, "/a/b?c"),
+        ("/local", 302, "/"),
+        ("/local//evil.example/x", 302, "/evil.example/x"),
+        ("/local///evil.example", 302, "/evil.example"),
+        ("/whole/x", 307, "/whole/x"),
+        ("/search/a&b=c+d%20%25", 303, "/find?q=a%26b%3Dc%2Bd%20%25&from=/search/a%26b%3Dc%2Bd%20%25"),
+        ("/search/x?y=1", 303, "/find?q=x&from=/search/x&y=1"),
+    ] {
+        for method in ["GET", "POST"] {
+            let answer = gateway.ask(request(method, target, ""));
+            assert_eq!((answer.status(), answer.value("location")), (status, location), "{target}");
+            assert_eq!((answer.value("content-length"), answer.body.len()), ("0", 0));
+            assert!(answer.value("date").ends_with(" GMT") && answer.value("x-request-id").len() == 32);
+        }
+    }
+    gateway.stop();
+}
+
+#[test]
+fn no_path_becomes_the_host_of_a_redirect() {
+    let gateway = answering(
+        "  - { match: /**, to: { redirect: \"{path}\" } }\n\
+         \x20 - { match: { host: b.example }, to: { redirect: \"https://{host}{path}\" } }\n\
+         \x20 - { match: /none/**, to: { redirect: \"https://{host}{path}\" } }\n",
+    );
+    for target in [
+        "//evil.example",
+        "///evil.example/",
+        "//evil.example/..//x",
+        "/.//evil.example",
+        "/a/..//evil.example",
+    ] {
+        let answer = gateway.ask(request("GET", target, ""));
+        let location = answer.value("location");
+        assert_eq!(answer.status(), 308, "{target}");
+        assert!(location.starts_with('/') && !location[1..].starts_with(['/', '\\']), "{target}: {location}");
+        let answer = gateway.ask(format!("GET {target} HTTP/1.1\r\nHost: b.example\r\n\r\n"));
+        assert!(answer.value("location").starts_with("https://b.example/"), "{target}: {answer:?}");
+    }
+    for target in ["/\\evil.example", "/%5Cevil.example", "/%2Fevil.example", "/%0d%0aLocation:x", "/a%00"] {
+        let answer = gateway.ask(request("GET", target, ""));
+        assert!(
+            answer.status() == 400 || answer.value("location").starts_with("/%0D%0A"),
+            "{target}: {answer:?}"
+        );
+    }
+    let nameless = gateway.ask("GET /none//evil.example HTTP/1.0\r\n\r\n");
+    assert_eq!((nameless.status(), nameless.values("location").len()), (400, 0), "{nameless:?}");
+    gateway.stop();
+}
+
+#[test]
+fn backends_are_asked_for_the_rewritten_path_and_nobody_else_sees_it() {
+    let backend = RawBackend::answering("HTTP/1.1 204 No Content\r\n\r\n");
+    let route = |path: &str, rewrite: &str| {
+        format!(
+            "  - match: \"{path}\"\n    to: origin\n    rewrite: {rewrite}\n    headers:\n\
+             \x20     request: {{ set: {{ x-path: \"{{path}}\" }} }}\n      response: {{ set: {{ x-path: \"{{path}}\" }} }}\n"
+        )
+    };
+    let gateway = started(
+        &backend,
+        &[
+            route("/orders/{id}", "{ path: \"/v2/orders/{id}\" }"),
+            route("/strip/**", "\"/{rest}\""),
+            route("/deep/{a}/{b}/**", "\"/{b}/{a}/%7ex/{rest}\""),
+            route("/under/**", "\"/v2{path}\""),
+            route("/dot/**", "\"/x/.{rest}\""),
+            route("/by/**", "\"/{host}/{client_ip}\""),
+            route("/same/**", "\"{path}\""),
+        ]
+        .concat(),
+    );
+    let mut client = gateway.connect();
+    for (target, expected) in [
+        ("/orders/7", "/v2/orders/7"),
+        ("/orders/7?a=1&b", "/v2/orders/7?a=1&b"),
+        ("/orders/7?", "/v2/orders/7?"),
+        ("/orders/a%3Fb%23c%25", "/v2/orders/a%3Fb%23c%25"),
+        ("/orders/..%3B", "/v2/orders/..%3B"),
+        ("/orders/%7e", "/v2/orders/~"),
+        ("/strip/a/b", "/a/b"),
+        ("/strip", "/"),
+        ("/strip/", "/"),
+        ("/strip//a", "//a"),
+        ("/deep/1/2/3/4", "/2/1/~x/3/4"),
+        ("/deep/1/2", "/2/1/~x/"),
+        ("/under", "/v2/under"),
+        ("/dot/a", "/x/.a"),
+        ("/by/x", "/a.example:81/127.0.0.1"),
+        ("/same/%41?b", "/same/A?b"),
+    ] {
+        let answer = client.send(request("GET", target, "")).response("GET").expect("an answer");
+        let seen = backend.take_arrivals().remove(0).request.expect("a whole request");
+        assert_eq!((answer.status(), seen.target()), (204, expected), "{target}");
+        let path = target.split('?').next().unwrap_or_default().replace("%7e", "~").replace("%41", "A");
+        assert_eq!((seen.value("x-path"), answer.value("x-path")), (path.as_str(), path.as_str()));
+    }
+    for target in ["/dot", "/dot/"] {
+        let refused = gateway.ask(request("GET", target, ""));
+        assert_eq!(problem::code(&refused).as_deref(), Ok("bad_request"), "{target}: {refused:?}");
+    }
+    assert_eq!(backend.take_arrivals().len(), 0);
+    gateway.stop();
+}
+
+#[test]
+fn a_rewritten_request_is_tried_again_with_the_same_path() {
+    let backend = RawBackend::answering("HTTP/1.1 204 No Content\r\n\r\n");
+    let gone = tidegate_testkit::ports::claim();
+    let text = format!(
+        "services: {{ origin: {{ backends: [\"127.0.0.1:{gone}\", \"{}\"], balance: round-robin }} }}\n\
+         routes: [{{ match: \"/a/{{x}}\", to: origin, rewrite: \"/b/{{x}}\" }}]\n",
+        backend.address
+    );
+    let gateway = Setup::new(BIN).workers(1).start(&text);
+    for index in 0..4 {
+        let answer = gateway.ask(request("GET", &format!("/a/{index}"), ""));
+        let seen = backend.take_arrivals().remove(0).request.expect("a whole request");
+        assert_eq!((answer.status(), seen.target()), (204, format!("/b/{index}").as_str()));
+    }
+    gateway.stop();
+}
+
+#[test]
+fn names_of_the_path_are_given_decoded_and_end_nothing() {
+    let backend = RawBackend::answering("HTTP/1.1 204 No Content\r\n\r\n");
+    let gateway = started(
+        &backend,
+        "  - match: \"/sent/{x}/**\"\n    to: origin\n    headers:\n\
+         \x20     request: { set: { x-of: \"{x}|{rest}\" } }\n      response: { set: { x-of: \"<{x}>\" } }\n\
+         \x20 - match: \"/fixed/{x}/{y}\"\n    to:\n      respond:\n\
+         \x20       headers: { content-type: application/json, x-of: \"{y}{x}\" }\n\
+         \x20       body: '{\"x\":\"{x}\",\"n\":{}}'\n",
+    );
+    for (x, decoded, shown) in [
+        ("7", "7", "7"),
+        ("a%20b", "a b", "a b"),
+        ("%C3%A9", "é", "é"),
+        ("%0d%0aX-Bad:%201", "%0D%0AX-Bad: 1", "%0D%0AX-Bad: 1"),
+        ("%7f%09%01", "%7F%09%01", "%7F%09%01"),
+        ("%22,%22a%22:%22", "\",\"a\":\"", "%22,%22a%22:%22"),
+        ("\"<b>'&", "\"<b>'&", "%22%3Cb%3E%27%26"),
+        ("%3Cscript%3E", "<script>", "%3Cscript%3E"),
+        ("%25", "%", "%"),
+        ("%2541", "%41", "%41"),
+        ("%3F%23%3B", "?#;", "?#;"),
+    ] {
+        let answer = gateway.ask(request("GET", &format!("/sent/{x}/r/{x}"), ""));
+        let seen = backend.take_arrivals().remove(0).request.expect("a whole request");
+        assert_eq!(
+            (answer.status(), seen.value("x-of")),
+            (204, format!("{decoded}|r/{decoded}").as_str()),
+            "{x}"
+        );
+        assert_eq!(answer.value("x-of"), format!("<{decoded}>"));
+        assert_eq!(seen.values("x-bad").len() + answer.values("x-bad").len(), 0);
+        let fixed = gateway.ask(request("GET", &format!("/fixed/{x}/1"), ""));
+        assert_eq!(body(&fixed), format!("{{\"x\":\"{shown}\",\"n\":{{}}}}"), "{x}");
+        assert_eq!((fixed.status(), fixed.value("x-of")), (200, format!("1{decoded}").as_str()));
+    }
+    for x in ["%00", "%2f", "%5c"] {
+        assert_eq!(gateway.ask(request("GET", &format!("/fixed/{x}/1"), "")).status(), 400, "{x}");
+    }
+    gateway.stop();
+}
+
+#[test]
+fn routes_that_conditions_tell_apart_have_names_that_do_too() {
+    let gateway = answering(
+        "  - { match: { path: /a, methods: GET }, to: { respond: 200 } }\n\
+         \x20 - { match: { path: /a, methods: GET, headers: { X-Beta: \"1\" } }, to: { respond: 201 } }\n\
+         \x20 - { match: { path: /a, methods: GET, query: { v: \"*\" } }, to: { respond: 202 } }\n\
+         \x20 - { match: { path: /a, methods: GET }, to: { respond: 203 }, listeners: [inner] }\n\
+         \x20 - { match: { path: /b, headers: { x-beta: \"1\" } }, to: { respond: 200 } }\n",
+    );
+    for (target, fields) in [("/a", ""), ("/a", "X-Beta: 1\r\n"), ("/a?v=1", ""), ("/b", "X-Beta: 1\r\n")] {
+        gateway.ask(request("GET", target, fields));
+    }
+    ask(gateway.listener("inner"), request("GET", "/a", "").as_bytes());
+    for (name, code) in [
+        ("GET /a", "200"),
+        ("GET /a header:x-beta=1", "201"),
+        ("GET /a query:v=*", "202"),
+        ("GET /a listener:inner", "203"),
+        ("/b", "200"),
+    ] {
+        let labels = [format!("route=\"{name}\""), format!("code=\"{code}\"")];
+        let labels: Vec<&str> = labels.iter().map(String::as_str).collect();
+        assert_eq!(gateway.metric("tidegate_requests_total", &labels), 1.0, "{name}");
+    }
+    gateway.stop();
+}
