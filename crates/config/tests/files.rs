@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use tidegate_config::{Config, Families, Host, RetryCause, Route, Target, Workers};
+use tidegate_config::{Config, Families, Host, Match, RetryCause, Route, Target, Workers};
 use tidegate_core::problem::Problems;
 use tidegate_core::settings::{Toggle, Word};
 use tidegate_core::units::Bind;
@@ -203,6 +203,59 @@ fn routes_without_a_name_are_called_by_their_conditions() {
         let config = from_text("tidegate.yaml", &text, Path::new(".")).unwrap_or_else(|p| panic!("{p}"));
         assert_eq!(&*config.routes[0].name, name);
     }
+}
+
+#[test]
+fn every_key_of_a_route_is_read_in_both_forms() {
+    let config = load(Path::new("tests/routes.yaml")).unwrap_or_else(|problems| panic!("{problems}"));
+    let [first, all, inner, ..] = &config.routes[..] else { panic!("{} routes", config.routes.len()) };
+    assert_eq!((first.listeners.len(), first.rewrite.is_none(), all.rewrite.is_some()), (0, true, true));
+    let names = |route: &Route| route.listeners.iter().map(|name| name.to_string()).collect::<Vec<_>>();
+    assert_eq!((names(all), names(inner)), (vec!["http".into(), "inner".into()], vec!["inner".into()]));
+    let Match { headers, query, .. } = &all.condition;
+    let headers: Vec<_> = headers
+        .iter()
+        .map(|row| (row.name.as_str(), tidegate_core::settings::Setting::show(&row.value)))
+        .collect();
+    assert_eq!(headers, [("x-a", "*".into()), ("x-b", "1".into()), ("x-c", "2".into())]);
+    let query: Vec<_> = query
+        .iter()
+        .map(|row| (row.name.as_str(), tidegate_core::settings::Setting::show(&row.value)))
+        .collect();
+    assert_eq!(query, [("d e", "*".into()), ("f", "".into()), ("g", "3".into())]);
+    let statuses: Vec<u16> = config
+        .routes
+        .iter()
+        .filter_map(|route| match &route.to {
+            Target::Redirect(redirect) => Some(redirect.status.get()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(statuses, [308, 301]);
+}
+
+#[test]
+fn routes_of_the_same_default_name_are_told_apart_by_their_conditions() {
+    let text = "version: 1\nlisten: { http: \"127.0.0.1:0\", inner: \"127.0.0.1:0\" }\nroutes:\n";
+    let route = |rest: &str| format!("  - {{ {rest}, to: {{ respond: 200 }} }}\n");
+    let routes = [
+        ("match: /a", "/a"),
+        ("match: { path: /a, headers: { X-B: \"*\", x-a: 1 } }", "/a header:x-b=* header:x-a=1"),
+        ("match: { path: /a, query: { \"d e\": f, g: \"\" } }", "/a query:d e=f query:g="),
+        (
+            "match: { path: /a, headers: { x-a: 1 }, query: { b: 2 } }, listeners: [inner, http]",
+            "/a header:x-a=1 query:b=2 listener:inner,http",
+        ),
+        ("match: { path: /a, headers: { x-a: \"${NOT_SET_HERE:-hunter2}\" } }", "/a header:x-a=…"),
+        ("match: { path: /a, headers: { x-c: 1 } }, name: given", "given"),
+        ("match: { path: /b, headers: { x-c: 1 } }", "/b"),
+        ("match: { path: /c, headers: { x-c: 1 } }, name: named-c", "named-c"),
+        ("match: { path: /c, headers: { x-c: 2 } }", "/c"),
+    ];
+    let text = text.to_owned() + &routes.iter().map(|(rest, _)| route(rest)).collect::<String>();
+    let config = from_text("tidegate.yaml", &text, Path::new(".")).unwrap_or_else(|p| panic!("{p}"));
+    let names: Vec<&str> = config.routes.iter().map(|route| &*route.name).collect();
+    assert_eq!(names, routes.map(|(_, name)| name));
 }
 
 #[test]

@@ -135,3 +135,43 @@ fn what_is_no_request_is_refused_with_a_hint() {
         assert!(told.starts_with(said), "{method} {url}: {told}");
     }
 }
+
+#[test]
+fn what_other_conditions_lack_is_told_and_they_decide() {
+    let told = |url: &str, headers: &[(&str, &str)], listener: &str| {
+        let families = Families { policies: &[], balancers: &[FIRST] };
+        let file = r#"
+version: 1
+listen: { http: "127.0.0.1:0", inner: "127.0.0.1:0" }
+routes:
+  - { name: beta, match: { path: /a, headers: { x-beta: "1" }, query: { v: "*" } }, to: { redirect: /b } }
+  - { name: plain, match: /a, to: { respond: 201 }, listeners: [inner] }
+"#;
+        let config = from_text("file", file, Path::new("/"), &families).unwrap_or_else(|p| panic!("{p}"));
+        let (cells, meters) = (CellBook::new(1), Meters::new(1));
+        let snapshot =
+            compile(&config, 1, &Workshop { cells: &cells, meters: &meters, previous: None }).unwrap();
+        let headers: Vec<_> = headers.iter().map(|(n, v)| (n.to_string(), v.to_string())).collect();
+        match explain(&config, &snapshot, Asked { method: "GET", url, headers: &headers, listener }) {
+            Ok(told) => {
+                let verdict = match &told.verdict {
+                    Verdict::Route(chosen) => format!("{} {:?}", chosen.name, chosen.leads),
+                    other => format!("{other:?}"),
+                };
+                let others = told.others.iter().map(|o| format!("; {}: {}", o.name, o.because.join(", ")));
+                verdict + &others.collect::<String>()
+            }
+            Err(problem) => problem.to_string(),
+        }
+    };
+    let beta = [("X-Beta", "1")];
+    assert_eq!(
+        told("/a", &[], "http"),
+        "NotFound; plain: it takes requests of `inner`; \
+         beta: it needs the header `x-beta: 1`, it needs `v=*` in the query"
+    );
+    assert_eq!(told("/a?v", &beta, ""), "beta Answer(308); plain: it takes requests of `inner`");
+    assert_eq!(told("/a?v", &beta, "inner"), "beta Answer(308); plain: `beta` wins: it has more conditions");
+    assert_eq!(told("/a?w", &beta, "inner"), "plain Answer(201); beta: it needs `v=*` in the query");
+    assert!(told("/a", &[("x beta", "1")], "").starts_with("`x beta: 1` is not a header"));
+}

@@ -40,7 +40,7 @@ pub(super) fn run(path: &Path, request: &Request<'_>, form: Form) -> ExitCode {
 fn explained(path: &Path, request: &Request<'_>) -> Result<Explanation, Problems> {
     let config = tidegate_config::load(path, &families::ALL)?;
     let snapshot = stage::compiled(&config)?;
-    let asked = Asked { method: request.method, url: request.url, headers: request.headers };
+    let asked = Asked { method: request.method, url: request.url, headers: request.headers, listener: "" };
     explain(&config, &snapshot, asked).map_err(Problems::from)
 }
 
