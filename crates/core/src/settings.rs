@@ -71,7 +71,15 @@ pub trait Word: Sized {
 
     /// What may be written.
     fn shape() -> Shape {
-        Shape::Word { what: Self::WHAT, pattern: Self::PATTERN }
+        let word = Shape::Word { what: Self::WHAT, pattern: Self::PATTERN };
+        // YAML and JSON tell numbers from texts, so a schema has to say where a bare number will do.
+        match !Self::PATTERN.is_empty() && Self::parse("1").is_ok() {
+            true => {
+                let number = Shape::Integer { min: 0, max: u64::MAX };
+                Shape::Called(Self::WHAT, Box::new(Shape::Either(vec![word, number])))
+            }
+            false => word,
+        }
     }
 }
 

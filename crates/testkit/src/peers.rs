@@ -140,6 +140,11 @@ impl Httpbin {
     }
 }
 
+/// The Python interpreter that has what the tests take from PyPI.
+pub fn python() -> PathBuf {
+    venv().join("bin/python")
+}
+
 /// Where Python programs for tests are installed.
 fn venv() -> PathBuf {
     let usual = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/venv");

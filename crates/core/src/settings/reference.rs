@@ -4,7 +4,7 @@ use super::schema::plain;
 use super::{Absent, Declaration, Shape};
 use std::fmt::Write;
 
-/// One section per group of keys, each with a table of its keys, in the order in which they are met.
+/// One section per group of keys, each with a table of its keys; the groups inside one follow it.
 pub fn reference(root: &Declaration) -> String {
     let mut out = String::new();
     let mut waiting = vec![(String::new(), root.clone())];
@@ -16,9 +16,11 @@ pub fn reference(root: &Declaration) -> String {
         }
         seen.push(declaration.name);
         section(&path, &declaration, &mut out);
+        let mut inside = Vec::new();
         for field in &declaration.fields {
-            inner(&format!("{path}{}", field.key), &field.shape, &mut waiting);
+            inner(&format!("{path}{}", field.key), &field.shape, &mut inside);
         }
+        waiting.splice(..0, inside);
     }
     out
 }
@@ -83,7 +85,9 @@ fn describe(shape: &Shape) -> String {
             words.iter().map(|(word, _)| format!("`{word}`")).collect::<Vec<_>>().join(", ")
         }
         Shape::Bool => "`true` or `false`".to_owned(),
+        Shape::Integer { min, max } if min == max => format!("`{min}`"),
         Shape::Integer { min: 0, max } if *max == u64::from(u32::MAX) => "a whole number".to_owned(),
+        Shape::Integer { min, max } if *max == u64::from(u32::MAX) => format!("a whole number from {min} on"),
         Shape::Integer { min, max } => format!("a whole number from {min} to {max}"),
         Shape::Either(all) => all.iter().map(describe).collect::<Vec<_>>().join(" or "),
         Shape::Called(what, _) => (*what).to_owned(),

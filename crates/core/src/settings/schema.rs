@@ -164,9 +164,12 @@ fn of(shape: &Shape, definitions: &mut Definitions) -> Json {
     match shape {
         Shape::Word { what, pattern: "" } => word(what),
         Shape::Word { what, pattern } => {
-            let Json::Object(mut members) = word(what) else { return Json::Null };
-            members.push(("pattern".to_owned(), Json::Text(format!("{pattern}|\\$\\{{"))));
-            Json::Object(members)
+            let pattern = Json::Text(format!("{pattern}|\\$\\{{"));
+            Json::object([
+                ("type", Json::text("string")),
+                ("description", Json::text(what)),
+                ("pattern", pattern),
+            ])
         }
         Shape::Literal(word) => Json::object([("const", Json::text(word))]),
         Shape::Choice(words) => Json::object([(

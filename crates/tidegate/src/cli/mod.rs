@@ -230,4 +230,6 @@ fn demo_length(text: &str) -> Result<Duration, String> {
 }
 
 #[cfg(test)]
+mod pages;
+#[cfg(test)]
 mod tests;

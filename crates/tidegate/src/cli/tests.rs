@@ -4,7 +4,7 @@ use super::Cli;
 use clap::{Command, CommandFactory, Parser};
 
 /// Every command, the program itself first, with the help texts it has.
-fn commands() -> Vec<(String, Command)> {
+pub(super) fn commands() -> Vec<(String, Command)> {
     let mut program = Cli::command();
     program.build();
     let names: Vec<String> = program
