@@ -5,6 +5,7 @@ mod counts;
 mod documents;
 mod lines;
 mod places;
+mod reload;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -81,10 +82,10 @@ impl LogFile {
     }
 }
 
-/// The lines of a file.
+/// The lines of a file. One that is just being written is left out.
 fn read(path: &Path) -> Vec<Value> {
     let text = std::fs::read_to_string(path).expect("read the log: it is UTF-8");
-    text.lines().map(parsed).collect()
+    text.split_inclusive('\n').filter(|line| line.ends_with('\n')).map(parsed).collect()
 }
 
 /// A line: an object with all fields in order and no others.

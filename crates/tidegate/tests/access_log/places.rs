@@ -159,6 +159,7 @@ fn every_request_that_was_answered_has_its_line_when_the_process_has_ended() {
     let count = load(&gateway, 1500, Duration::from_secs(1));
     gateway.stop();
     assert_eq!(log.lines().len(), count);
+    assert!(fs::read(log.path()).expect("the log").ends_with(b"}\n"), "the last line is whole");
 }
 
 #[test]
