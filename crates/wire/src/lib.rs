@@ -4,6 +4,7 @@ pub mod buffer;
 pub mod http1;
 pub mod listen;
 pub mod pool;
+pub mod probe;
 pub mod scratch;
 pub mod socket;
 pub mod timer;
