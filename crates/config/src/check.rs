@@ -3,6 +3,7 @@
 
 use crate::cases::{self, Known};
 use crate::config::{Config, File, FileRoute, FileService, Listen, Route, Service, Version};
+use crate::health;
 use crate::matching::{self, Match};
 use crate::members::{self, Families};
 use crate::naming;
@@ -69,6 +70,7 @@ fn whole(service: FileService, place: &Place, families: &Families<'_>, problems:
         balance: members::balancer(&service.balance, place, families, problems),
         timeouts: service.timeouts,
         retry: service.retry,
+        health: service.health,
         host: service.host,
         connections: service.connections,
     }
@@ -123,6 +125,9 @@ fn check_services(services: &Table<Label, FileService>, problems: &mut Problems)
         if let Some(place) = backends.place().filter(|_| backends.is_empty()) {
             let hint = "write at least one, as in `[\"127.0.0.1:9001\"]`";
             problems.push(Problem::at(place, "the service has no backends").hint(hint));
+        }
+        if let Some(health) = &row.value.health {
+            health::check(health, problems);
         }
         let mut addresses: Once<&Address> = Once(HashMap::new());
         for backend in backends.iter() {

@@ -2,6 +2,7 @@
 //! families were built when the file was read; the snapshot shares them.
 
 use crate::config::{Config, Host, Route, Service};
+use crate::health::{Asked, Health};
 use crate::matching::Match;
 use crate::target::{Redirect, Respond, Target};
 use std::collections::HashMap;
@@ -160,6 +161,7 @@ fn compile_service(
             },
             budget_millionths: service.retry.budget.millionths,
         },
+        health: service.health.as_ref().map(compile_health),
         host: match &service.host {
             Host::Client => HostSent::Client,
             Host::Backend => HostSent::Backend,
@@ -168,6 +170,24 @@ fn compile_service(
         meters: workshop.meters.service(name),
         connections_max: service.connections.max.get() as usize,
         connections_idle_max: service.connections.idle.get() as usize,
+    }
+}
+
+fn compile_health(health: &Health) -> service::Health {
+    let check = match &health.path.value {
+        Asked::Connection => service::Check::Connect,
+        Asked::Path(path) => service::Check::Get {
+            path: path.as_str().into(),
+            host: health.host.as_ref().map(|host| host.value.shared()),
+            statuses: health.statuses(),
+        },
+    };
+    service::Health {
+        check,
+        every: health.every.value,
+        timeout: health.timeout,
+        healthy: health.healthy.get(),
+        unhealthy: health.unhealthy.get(),
     }
 }
 

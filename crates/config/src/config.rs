@@ -3,6 +3,7 @@
 
 use crate::address::Backend;
 use crate::cases::Case;
+use crate::health::Health;
 use crate::matching::Match;
 use crate::members::{self, Families, Member};
 use crate::target::Target;
@@ -98,6 +99,8 @@ pub struct Service {
     pub timeouts: Timeouts,
     /// When a request is tried again on another instance.
     pub retry: Retry,
+    /// How instances are checked; `None` leaves it to requests to find out.
+    pub health: Option<Health>,
     /// The Host an instance sees.
     pub host: Host,
     /// Connections to its instances, of the whole process.
@@ -236,6 +239,8 @@ settings! {
         pub(crate) timeouts: Timeouts,
         /// When a request is tried again on another instance.
         pub(crate) retry: Retry,
+        /// How instances are checked without waiting for a request to fail. Off unless set: then requests find out alone.
+        pub(crate) health: Option<Health>,
         /// The Host an instance sees: `client` is what the client asked for, `backend` the instance's own address; anything else is the name itself.
         pub(crate) host: Host = Host::Client,
         /// Connections to its instances, of the whole process.
@@ -383,18 +388,9 @@ impl Word for Host {
         match text {
             "client" => Ok(Host::Client),
             "backend" => Ok(Host::Backend),
-            _ => {
-                let (name, port) = match text.rsplit_once(':') {
-                    Some((name, port)) => (name, Some(port)),
-                    None => (text, None),
-                };
-                let is_port = port.is_none_or(|port| port.parse::<u16>().is_ok());
-                match crate::matching::is_host_name(name) && is_port {
-                    true => Ok(Host::Named(text.into())),
-                    false => Err(Fault::new("is not a host name")
-                        .hint("write `client`, `backend`, or a name such as `api.example.com`")),
-                }
-            }
+            _ if is_host_and_port(text) => Ok(Host::Named(text.into())),
+            _ => Err(Fault::new("is not a host name")
+                .hint("write `client`, `backend`, or a name such as `api.example.com`")),
         }
     }
 
@@ -408,6 +404,46 @@ impl Word for Host {
 
     fn stand_in() -> Host {
         Host::Client
+    }
+}
+
+/// A host name, perhaps with a port.
+fn is_host_and_port(text: &str) -> bool {
+    let (name, port) = match text.rsplit_once(':') {
+        Some((name, port)) => (name, Some(port)),
+        None => (text, None),
+    };
+    crate::matching::is_host_name(name) && port.is_none_or(|port| port.parse::<u16>().is_ok())
+}
+
+/// A host name, perhaps with a port, and nothing else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostName(Arc<str>);
+
+impl HostName {
+    /// The text, shared.
+    pub fn shared(&self) -> Arc<str> {
+        self.0.clone()
+    }
+}
+
+impl Word for HostName {
+    const WHAT: &str = "a host name such as `api.example.com`";
+    const PATTERN: &str = "";
+
+    fn parse(text: &str) -> Result<HostName, Fault> {
+        match is_host_and_port(text) {
+            true => Ok(HostName(text.into())),
+            false => Err(Fault::new("is not a host name").hint("write a name such as `api.example.com`")),
+        }
+    }
+
+    fn show(&self) -> String {
+        self.0.to_string()
+    }
+
+    fn stand_in() -> HostName {
+        HostName("localhost".into())
     }
 }
 

@@ -10,6 +10,7 @@ mod compile;
 mod config;
 mod difference;
 mod explain;
+mod health;
 mod interpolate;
 mod load;
 mod matching;
@@ -25,10 +26,11 @@ pub use address::Backend;
 pub use cases::{Case, ClientIp, Expect, Line, Request, Url};
 pub use compile::{Previous, Workshop, compile};
 pub use config::{
-    Admin, Config, Connections, Drain, Host, Listen, ListenLimits, Retry, RetryCause, Route, Service, State,
-    Timeouts, Workers,
+    Admin, Config, Connections, Drain, Host, HostName, Listen, ListenLimits, Retry, RetryCause, Route,
+    Service, State, Timeouts, Workers,
 };
 pub use explain::{Asked, Chosen, Explanation, Leads, Other, Verdict, explain};
+pub use health::{Asked as HealthAsked, Health, Statuses};
 pub use load::{from_text, load};
 pub use matching::{HostPattern, Match, MethodName, PathPattern};
 pub use members::{Families, Member};

@@ -26,6 +26,7 @@ pub mod router;
 pub mod secret;
 pub mod service;
 pub mod settings;
+pub mod state;
 pub mod status;
 pub mod template;
 pub mod units;

@@ -3,13 +3,15 @@
 //! ejection are true for the whole process.
 
 use crate::balance::Balancer;
-use crate::clock::Nanos;
+use crate::clock::{self, Nanos};
 use crate::meters::{Histogram, PerWorker, ServiceMeters};
 use crate::roster::CurrentRoster;
+use crate::state::{State, StateCell};
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -66,8 +68,12 @@ pub struct BackendCell {
     pub(crate) listings: AtomicU32,
     /// Requests sent to it and not yet finished.
     pub in_flight: AtomicU32,
-    /// Refused or timed-out connects in a row; 0 once one succeeded. Not 0 = down.
-    pub connect_failures: AtomicU32,
+    /// Whether it is given requests.
+    pub state: StateCell,
+    /// Checks in a row: good ones count up from 0, failed ones down.
+    pub streak: AtomicI32,
+    /// Whether it has yet to pass its checks, be it out for that or not.
+    pub is_ill: AtomicBool,
     /// Exponentially weighted latency in nanoseconds, and when it was written; see `upstreams`' ewma.
     pub latency_ns: AtomicU64,
     /// When `latency_ns` was last written, as `Nanos`.
@@ -78,10 +84,11 @@ pub struct BackendCell {
     pub requests: AtomicU64,
     /// Requests that failed: no connection, reset, timeout, unusable answer.
     pub failures: AtomicU64,
-    /// When it last changed between up and down, as `Nanos`.
-    pub changed_at: AtomicU64,
-    /// When a connect last failed, as `Nanos`; of backends that are all down, the first of these is asked next.
+    /// When a connect last failed, as `Nanos`; of backends that are all gone, the first of these is asked next.
     pub failed_at: AtomicU64,
+    /// When it last answered a request of a service with checks, as `Nanos`: a check that is late meanwhile was late
+    /// because of load.
+    pub answered_at: AtomicU64,
     /// From a try's beginning until the head of its answer.
     pub durations: PerWorker<Histogram>,
 }
@@ -89,7 +96,7 @@ pub struct BackendCell {
 impl BackendCell {
     /// Whether new requests should go elsewhere while there is an elsewhere.
     pub fn is_down(&self) -> bool {
-        self.connect_failures.load(Relaxed) != 0
+        self.state.get().is_down()
     }
 
     /// Whether a service sends new requests to it. Connections to one that is not listed are not kept.
@@ -97,24 +104,38 @@ impl BackendCell {
         self.listings.load(Relaxed) != 0
     }
 
-    /// A connect was refused or timed out: down from now on, whatever came before.
+    /// A connect was refused or timed out: gone from now on, whatever came before.
     pub fn connect_failed(&self, now: Nanos) {
         self.failed_at.store(now.0, Relaxed);
-        if self.connect_failures.fetch_add(1, Relaxed) == 0 {
-            self.changed_at.store(now.0, Relaxed);
+        self.is_ill.store(true, Relaxed);
+        self.streak.store(0, Relaxed);
+        self.state.set(State::Gone, now);
+    }
+
+    /// A connect succeeded, and no checks say whether that is enough: up.
+    pub fn connected(&self, now: Nanos) {
+        // A load first: the common case must not write to a line that other workers read.
+        match self.state.get() {
+            State::Up => {}
+            State::Unknown => drop(self.state.change(State::Unknown, State::Up, now)),
+            State::Out | State::Gone => self.back(now),
         }
     }
 
-    /// A connect succeeded: up. One that was down starts anew: what was learnt of it before its end, slow answers
-    /// above all, says nothing of it now.
-    pub fn connected(&self, now: Nanos) {
-        // A load first: the common case must not write to a line that other workers read.
-        if self.connect_failures.load(Relaxed) != 0 {
-            self.latency_ns.store(0, Relaxed);
-            self.latency_answers.store(0, Relaxed);
-            self.connect_failures.store(0, Relaxed);
-            self.changed_at.store(now.0, Relaxed);
+    /// A connect succeeded; if it is down, its checks bring it back and nothing else.
+    pub fn reached(&self, now: Nanos) {
+        if self.state.get() == State::Unknown {
+            self.state.change(State::Unknown, State::Up, now);
         }
+    }
+
+    /// Up again. It starts anew: what was learnt of it before its end, slow answers above all, says nothing of it now.
+    pub fn back(&self, now: Nanos) {
+        self.latency_ns.store(0, Relaxed);
+        self.latency_answers.store(0, Relaxed);
+        self.is_ill.store(false, Relaxed);
+        self.streak.store(0, Relaxed);
+        self.state.set(State::Up, now);
     }
 }
 
@@ -170,6 +191,37 @@ pub struct Retry {
     pub budget_millionths: u32,
 }
 
+/// How backends are checked without waiting for a request to fail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Health {
+    /// What is asked.
+    pub check: Check,
+    /// From the beginning of one check to that of the next.
+    pub every: Duration,
+    /// How long one may take.
+    pub timeout: Duration,
+    /// Good ones in a row that bring a backend back.
+    pub healthy: u32,
+    /// Failed ones in a row that take it out.
+    pub unhealthy: u32,
+}
+
+/// What a check asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Check {
+    /// That a connection is taken.
+    Connect,
+    /// That a GET is answered.
+    Get {
+        /// The path, with a query perhaps.
+        path: Arc<str>,
+        /// The Host sent; the backend's own name, or its address, unless it is set.
+        host: Option<Arc<str>>,
+        /// The status codes that are good.
+        statuses: RangeInclusive<u16>,
+    },
+}
+
 /// Which Host a backend sees.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HostSent {
@@ -195,6 +247,8 @@ pub struct Service {
     pub timeouts: Timeouts,
     /// Retries.
     pub retry: Retry,
+    /// How its backends are checked; `None` leaves it to requests to find out.
+    pub health: Option<Health>,
     /// The Host sent on.
     pub host: HostSent,
     /// Its counters.
@@ -241,7 +295,8 @@ impl CellBook {
         cells.drop_unused();
         let id = cells.ids_free.pop().unwrap_or(cells.by_name.len());
         let durations = PerWorker::new(self.workers);
-        let cell = Arc::new(BackendCell { id, durations, ..BackendCell::default() });
+        let state = StateCell::since_now(clock::exact());
+        let cell = Arc::new(BackendCell { id, state, durations, ..BackendCell::default() });
         cells.by_name.insert(name, cell.clone());
         cell
     }

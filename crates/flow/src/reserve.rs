@@ -60,8 +60,11 @@ impl Reservation<'_> {
 
     /// Tells the balancer how the try went.
     pub(crate) fn observe(&self, now: Nanos, sample: Sample) {
-        if matches!(sample, Sample::Failed(_)) {
-            self.backend().cell.failures.fetch_add(1, Relaxed);
+        let cell = &self.backend().cell;
+        match sample {
+            Sample::Failed(_) => drop(cell.failures.fetch_add(1, Relaxed)),
+            Sample::Answered(_) if self.service.health.is_some() => cell.answered_at.store(now.0, Relaxed),
+            Sample::Answered(_) => {}
         }
         self.service.balancer.observe(&self.roster, self.index, now, sample);
     }

@@ -71,7 +71,10 @@ pub(crate) async fn connect<E: Exchange>(
             return Err(TryError::Backend(TryFailed { cause, is_unseen: true, is_stale: false }));
         }
     };
-    backend.cell.connected(now);
+    match service.health {
+        None => backend.cell.connected(now),
+        Some(_) => backend.cell.reached(now),
+    }
     Ok(Box::new(Upstream::new(socket)))
 }
 

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use rustix::process::Signal;
+
 use crate::ports;
 use crate::process::Process;
 
@@ -56,6 +58,16 @@ impl Nginx {
     /// Ends it as `kill -9` does.
     pub fn kill(&mut self) {
         self.process.kill();
+    }
+
+    /// Stops it where it stands (SIGSTOP): its socket still takes connections, and nobody answers.
+    pub fn freeze(&self) {
+        self.process.signal(Signal::STOP);
+    }
+
+    /// Lets it go on after `freeze`.
+    pub fn thaw(&self) {
+        self.process.signal(Signal::CONT);
     }
 
     /// Starts it again on the same address after `kill`.

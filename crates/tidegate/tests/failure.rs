@@ -98,9 +98,9 @@ fn a_killed_backend_costs_no_get_and_comes_back_by_itself() {
 }
 
 #[test]
-fn a_killed_backend_costs_no_get_with_any_balancer() {
-    for balancer in ["ewma", "least-request"] {
-        let outage = outage(&format!("balance: {balancer}"), Steps::Timed);
+fn a_killed_backend_costs_no_get_with_any_balancer_and_with_checks() {
+    for service in ["balance: ewma", "balance: least-request, health: { path: /, every: 300ms }"] {
+        let outage = outage(service, Steps::Timed);
         check_unnoticed(&outage.answers);
         outage.gateway.stop();
     }

@@ -191,6 +191,7 @@ fn service(backends: &[&RawBackend]) -> Service {
         roster: CurrentRoster::new(Roster { backends: backends.collect() }),
         balancer: Arc::new(InTurn::default()),
         timeouts: Timeouts { connect: LONG, response: LONG, idle: LONG },
+        health: None,
         retry: Retry {
             attempts: 1,
             on: RetryOn { connect: true, reset: true, ..RetryOn::default() },

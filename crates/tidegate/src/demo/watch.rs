@@ -5,7 +5,6 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
-use tidegate_core::clock::Nanos;
 use tidegate_core::plan::Snapshot;
 use tidegate_core::service::BackendCell;
 
@@ -133,7 +132,7 @@ impl Watch {
     /// What the gateway knows about the so-many-th instance.
     pub(super) fn sight(&self, index: usize) -> Option<Sight> {
         let cell = cells(&self.snapshot).nth(index)?;
-        let changed = Nanos(cell.changed_at.load(Relaxed));
+        let changed = cell.state.since();
         Some(Sight { is_down: cell.is_down(), changed, requests: cell.requests.load(Relaxed) })
     }
 
@@ -153,6 +152,7 @@ fn cells(snapshot: &Snapshot) -> impl Iterator<Item = Arc<BackendCell>> {
 mod tests {
     use super::*;
     use crate::families;
+    use tidegate_core::clock::Nanos;
     use tidegate_core::meters::Meters;
     use tidegate_core::service::CellBook;
 

@@ -30,7 +30,7 @@ use listening::{AdminSocket, bind_admin};
 use reload::Reloader;
 
 use crate::access_log;
-use crate::revive;
+use crate::health;
 use crate::worker::{self, Order, Start, WorkerListener};
 
 /// How long the access log may take to write its last lines once all requests are over: a second more than a slow disk
@@ -197,7 +197,7 @@ impl Gateway {
             reloader,
         });
         control.spawn(serve_admin(admin, shared.clone()));
-        control.spawn(revive::run(shared.clone()));
+        control.spawn(health::run(shared.clone()));
         control.spawn(reload::bury(shared.clone()));
         control.spawn(watch::run(shared.clone()));
         control.spawn(fold(shared.clone()));

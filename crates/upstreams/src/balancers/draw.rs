@@ -4,6 +4,7 @@
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use tidegate_core::balance::Pick;
 use tidegate_core::service::{Backend, Roster};
+use tidegate_core::state::State;
 
 /// Draws by rejection before the exact way, which looks at every backend. With equal weights and all up the
 /// first draw is taken; at half of that the exact way is needed once in 256 picks.
@@ -103,7 +104,8 @@ impl WeightMax {
 
 /// When no backend is usable: rather one that is up where this very request failed, which may have been a
 /// stale connection, than one that is down; and of those that are down rather another one than the same.
-/// Among equals the one that failed least recently, so that every one is asked in turn: unknown is not down.
+/// One that takes connections and fails its checks is better than one that takes none. Among those that are gone the
+/// one that failed least recently, so that every one is asked in turn; among others any.
 #[cold]
 fn last_resort(roster: &Roster, pick: &Pick, dice: &mut Dice) -> Option<usize> {
     let count = roster.backends.len();
@@ -111,6 +113,8 @@ fn last_resort(roster: &Roster, pick: &Pick, dice: &mut Dice) -> Option<usize> {
     let start = dice.below(count as u64) as usize;
     (0..count).map(|step| (start + step) % count).min_by_key(|&index| {
         let cell = &roster.backends[index].cell;
-        (cell.is_down(), pick.tried.has(index), cell.failed_at.load(Relaxed))
+        let state = cell.state.get().max(State::Up); // unknown is not down
+        let failed_at = if state == State::Gone { cell.failed_at.load(Relaxed) } else { 0 };
+        (state, pick.tried.has(index), failed_at)
     })
 }

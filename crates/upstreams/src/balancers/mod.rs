@@ -8,7 +8,7 @@ mod round_robin;
 mod two_choices;
 
 #[cfg(test)]
-mod simulation;
+pub(crate) mod simulation;
 #[cfg(test)]
 mod tests;
 

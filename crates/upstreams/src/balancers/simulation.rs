@@ -19,7 +19,7 @@ pub(super) const fn ms(ms: u64) -> Duration {
 pub(super) const BEGIN: Duration = Duration::from_secs(100);
 
 /// A roster of so many backends with these weights, all up and unknown.
-pub(super) fn roster(weights: &[u32]) -> Roster {
+pub(crate) fn roster(weights: &[u32]) -> Roster {
     let backend = |(index, &weight): (usize, &u32)| {
         let address = Address::Inet(([10, 0, 0, index as u8], 80).into());
         Backend::new(address, weight, Arc::default())
