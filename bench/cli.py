@@ -15,7 +15,7 @@ from pathlib import Path
 
 from bench import cost, idle, machine, peers, report
 from bench.figures import ROUNDS_MIN
-from bench.gates import kill, slow_connections, slow_readers, spread, syscalls
+from bench.gates import drain, kill, reload, slow_connections, slow_readers, spread, syscalls
 from bench.settings import Settings
 from bench.stage import Stage, StageError
 
@@ -26,6 +26,9 @@ SCENARIOS = {
     "syscalls": syscalls.examine,
     "spread": spread.examine,
     "kill": kill.examine,
+    "reload": reload.examine,
+    "reload-10k": reload.examine_many,
+    "drain": drain.examine,
     "slow-readers": slow_readers.examine,
     "slow-connections": slow_connections.examine,
 }

@@ -25,7 +25,7 @@ CLOSE = re.compile(rb"\r\nconnection: *close\r\n", re.IGNORECASE)
 class Tally:
     """What became of the requests. `unanswered`: no byte of an answer came, the kind a gateway could have hidden;
     `cut`: the answer broke off; `refused`: an answer other than a whole 200; `late`: none within TIMEOUT_S.
-    Times are seconds since the start."""
+    `not_connected`: those of `unanswered` that nobody had accepted. Times are seconds since the start."""
 
     sent: int = 0
     answered: int = 0
@@ -34,6 +34,8 @@ class Tally:
     refused: int = 0
     late: int = 0
     latencies_ms: list[float] = field(default_factory=list)
+    answered_at: list[float] = field(default_factory=list)
+    not_connected: int = 0
     by_backend: dict[str, list[float]] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
 
@@ -65,10 +67,15 @@ class OpenLoop:
     """`run` drives `rate` requests per second for some seconds. `agenda` is a list of (second, call): calls made on
     time between requests, which must be quick."""
 
-    def __init__(self, port, rate, path="/"):
+    def __init__(self, port, rate, path="/", last_every=None):
+        """Every `last_every`-th request asks for its connection to be closed, so that new ones are always made.
+        `port` may change while it runs: it is where new connections go."""
         self.port = port
         self.rate = rate
+        self.last_every = last_every
+        self.written = 0
         self.request = f"GET {path} HTTP/1.1\r\nhost: bench\r\n\r\n".encode()
+        self.last_request = self.request[:-2] + b"connection: close\r\n\r\n"
         self.selector = selectors.DefaultSelector()
         self.idle = deque()
         self.connections = set()
@@ -128,8 +135,10 @@ class OpenLoop:
                 self.send(connection)
 
     def send(self, connection):
+        self.written += 1
+        is_last = self.last_every is not None and self.written % self.last_every == 0
         try:
-            connection.socket.send(self.request)  # 40 bytes into an empty buffer: whole or not at all
+            connection.socket.send(self.last_request if is_last else self.request)  # 40 bytes into an empty buffer: whole or not at all
         except OSError as error:
             self.fail(connection, "unanswered", f"send: {error}")
 
@@ -139,6 +148,7 @@ class OpenLoop:
         if not connection.is_connected:
             error = connection.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
             if error:
+                self.tally.not_connected += 1
                 self.fail(connection, "unanswered", f"connect: error {error}")
                 return
             connection.is_connected = True
@@ -181,6 +191,7 @@ class OpenLoop:
             self.fail(connection, "refused", repr(head[:60]))
             return
         self.tally.answered += 1
+        self.tally.answered_at.append(now)
         self.tally.latencies_ms.append((now - connection.due) * 1e3)
         if backend := BACKEND.search(head):
             self.tally.by_backend.setdefault(backend[1].decode(), []).append(now)

@@ -95,6 +95,9 @@ fn an_instance_dies_and_comes_back_and_no_request_fails() {
         "Tidegate took it out",
         "was started again",
         "sends requests there again",
+        "a reload is refused",
+        "unknown key `blance`, did you mean `balance`?",
+        "a reload is taken in",
     ];
     let places: Vec<usize> = order
         .iter()

@@ -26,6 +26,12 @@ fn free() -> SocketAddr {
     (Ipv4Addr::LOCALHOST, ports::claim()).into()
 }
 
+/// Waits until the gateway has said this to its operator.
+fn await_said(gateway: &Gateway, text: &str) {
+    let has_said = || gateway.process().lines().iter().any(|line| line.contains(text));
+    await_true(text, SOON, has_said);
+}
+
 #[test]
 fn a_file_that_changes_is_taken_without_being_asked_for() {
     let gateway = Setup::new(BIN).start(&saying("one"));
@@ -52,8 +58,8 @@ fn a_bad_file_changes_nothing_and_is_told_of() {
     await_true("it is refused", SOON, || gateway.reloads().1 == 1);
     assert_eq!(gateway.metric("tidegate_config_last_reload_success", &[]), 0.0);
     assert_eq!(said(&gateway), "one");
-    let lines = gateway.process().lines().join("\n");
-    assert!(lines.contains("tidegate.yaml:7:") && lines.contains("`responde`"), "{lines}");
+    await_said(&gateway, "tidegate.yaml:7:");
+    await_said(&gateway, "`responde`");
     gateway.reload(&text.replace("one", "two"));
     assert_eq!(said(&gateway), "two");
     assert_eq!(gateway.metric("tidegate_config_last_reload_success", &[]), 1.0);
@@ -78,7 +84,7 @@ fn what_only_a_start_can_change_is_refused() {
         gateway.configure(&text.replace(old, new).replace("one", "two"));
         gateway.process().signal(Signal::HUP);
         await_true(key, SOON, || gateway.reloads().1 > index as u64);
-        assert!(gateway.process().lines().iter().any(|line| line.contains(key)), "{key}");
+        await_said(&gateway, key);
         assert_eq!(said(&gateway), "one", "{key}");
     }
     gateway.stop();
@@ -144,8 +150,7 @@ fn a_listener_that_cannot_be_had_changes_nothing() {
     gateway.configure(&text.replace("listen: {", &listen).replace("one", "two"));
     gateway.process().signal(Signal::HUP);
     await_true("it is refused", SOON, || gateway.reloads().1 == 1);
-    let lines = gateway.process().lines().join("\n");
-    assert!(lines.contains("`b` cannot listen on"), "{lines}");
+    await_said(&gateway, "`b` cannot listen on");
     assert!(TcpStream::connect(other).is_err(), "the one that could be had is given back");
     assert_eq!(said(&gateway), "one");
     gateway.stop();

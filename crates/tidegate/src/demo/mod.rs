@@ -1,6 +1,7 @@
 //! `tidegate demo`: a gateway in this process, a shop of small services behind it as child processes, load on it,
 //! and a story: an instance is killed and comes back, and no request fails. Everything is gone at the end.
 
+mod change;
 mod client;
 mod face;
 mod histogram;
@@ -26,6 +27,7 @@ use tokio::sync::mpsc;
 use crate::families;
 use crate::gateway::{Changes, Gateway, StartError};
 use crate::local::{self, StateFolder};
+use change::Change;
 use face::Face;
 use instances::Instance;
 use load::Load;
@@ -59,12 +61,12 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Problems> {
     };
     let instances = instances::start_all().map_err(failed("start the services"))?;
     let state = StateFolder::passing()?;
-    let (gateway, urls) = start_gateway(&instances, &state)?;
+    let (gateway, urls, change) = start_gateway(&instances, &state)?;
     let (end, ended) = mpsc::channel(1);
     let face = Face::choose(options, urls.clone(), end).map_err(failed("draw on the terminal"))?;
     let answering = instances.iter().map(|instance| (instance.trade.name, instance.address)).collect();
     let load = Load::start(urls.listens, answering).map_err(failed("start the load"))?;
-    let mut demo = Demo::new(options, gateway.snapshot(), instances, load, face);
+    let mut demo = Demo::new(options, gateway.snapshot(), change, instances, load, face);
     let played = runtime.block_on(demo.play(signals, ended));
     let is_fine = demo.finish(gateway, played);
     Ok(if is_fine { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -93,20 +95,21 @@ struct Urls {
     admin: String,
 }
 
-fn start_gateway(instances: &[Instance], state: &StateFolder) -> Result<(Gateway, Urls), Problems> {
+fn start_gateway(instances: &[Instance], state: &StateFolder) -> Result<(Gateway, Urls, Change), Problems> {
+    let file = state.path().join("tidegate.yaml");
     let mut tries = 0;
     loop {
         let (listens, admin) = (local::free_port(WANTED)?.address, local::free_port(local::ADMIN)?.address);
         let text = configuration(instances, state, listens, admin);
-        let config =
-            tidegate_config::from_text("the demo's configuration", &text, state.path(), &families::ALL)?;
+        std::fs::write(&file, &text)
+            .map_err(|error| Problem::new(format!("cannot write {}: {error}", file.display())))?;
+        let config = tidegate_config::load(&file, &families::ALL)?;
         tries += 1;
-        match Gateway::start(config, Changes::Never) {
+        match Gateway::start(config, Changes::File(file.clone())) {
             Ok(gateway) => {
-                return Ok((
-                    gateway,
-                    Urls { listens, gateway: local::url(listens), admin: local::url(admin) },
-                ));
+                let change = Change::new(file, text, gateway.changer());
+                let urls = Urls { listens, gateway: local::url(listens), admin: local::url(admin) };
+                return Ok((gateway, urls, change));
             }
             Err(StartError::Problems(problems)) if tries == STARTS_MAX => return Err(problems),
             Err(_) => {}

@@ -10,6 +10,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
 use super::Options;
+use super::change::{Change, Told};
 use super::face::{Face, State};
 use super::instances::Instance;
 use super::load::{self, Load, Phase};
@@ -51,6 +52,7 @@ pub(super) struct Demo {
     story: Story,
     watch: Watch,
     load: Load,
+    change: Change,
     instances: Vec<Instance>,
     /// The instance that is or was gone, as an index.
     victim: usize,
@@ -69,6 +71,7 @@ impl Demo {
     pub(super) fn new(
         options: &Options,
         snapshot: Arc<Snapshot>,
+        change: Change,
         instances: Vec<Instance>,
         load: Load,
         face: Face,
@@ -82,6 +85,7 @@ impl Demo {
             story: Story::new(Plan { length: options.length }, opening),
             watch: Watch::new(snapshot),
             load,
+            change,
             instances,
             victim: 0,
             face,
@@ -118,11 +122,18 @@ impl Demo {
         let elapsed = self.begin.elapsed();
         self.watch.look();
         self.look_at_victim(elapsed);
+        match self.change.told() {
+            Some(Told::Refused(words)) => self.story.refused(elapsed, words),
+            Some(Told::Taken(took, changed)) => self.story.taken(elapsed, took, &changed),
+            None => {}
+        }
         let mut turn = Turn::More;
         while let Some(step) = self.story.next_step(elapsed) {
             match step {
                 Step::Kill => self.kill(elapsed),
                 Step::Start => self.start(elapsed)?,
+                Step::Spoil => self.change.spoil()?,
+                Step::Mend => self.change.mend()?,
                 Step::End => turn = Turn::Last,
             }
         }

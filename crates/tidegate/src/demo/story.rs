@@ -1,4 +1,5 @@
-//! What happens in a demo and when: an instance of the catalog is killed, and later started again. Keeps what came
+//! What happens in a demo and when: an instance of the catalog is killed, and later started again; the configuration
+//! gets a mistake, and later a new route. Keeps what came
 //! of it, in words and numbers. Pure: it is told the time and what the gateway knows, and tells what to do.
 
 use std::collections::VecDeque;
@@ -19,9 +20,17 @@ pub(super) enum Step {
     Kill,
     /// It is started again.
     Start,
+    /// The configuration gets a mistake.
+    Spoil,
+    /// The configuration gets a new route.
+    Mend,
     /// The demo ends.
     End,
 }
+
+/// The steps of a round, and when in it, in twentieths.
+pub(super) const STEPS: [(u32, Step); 4] =
+    [(5, Step::Kill), (10, Step::Start), (14, Step::Spoil), (17, Step::Mend)];
 
 /// When what happens.
 #[derive(Clone, Copy, Debug)]
@@ -33,13 +42,13 @@ pub(super) struct Plan {
 impl Plan {
     /// The so-many-th step, from 0, and its time.
     fn step(self, number: u32) -> Option<(Duration, Step)> {
-        match (self.length, number) {
-            (None, _) if number.is_multiple_of(2) => Some((ROUND * (number / 2) + ROUND / 4, Step::Kill)),
-            (None, _) => Some((ROUND * (number / 2) + ROUND / 2, Step::Start)),
-            (Some(length), 0) => Some((length / 4, Step::Kill)),
-            (Some(length), 1) => Some((length / 2, Step::Start)),
-            (Some(length), 2) => Some((length, Step::End)),
-            (Some(_), _) => None,
+        let steps = STEPS.len() as u32;
+        let (round, place) = (number / steps, number % steps);
+        let (twentieths, step) = STEPS[place as usize];
+        match self.length {
+            None => Some((ROUND * round + ROUND * twentieths / 20, step)),
+            Some(length) if round == 0 => Some((length * twentieths / 20, step)),
+            Some(length) => (number == steps).then_some((length, Step::End)),
         }
     }
 
@@ -81,6 +90,10 @@ pub(super) struct Record {
     pub(super) starts: u64,
     /// How often it got requests again, and how long that took at most.
     pub(super) back: Toll,
+    /// What was said of the configuration with the mistake.
+    pub(super) refused: Option<String>,
+    /// How often a changed configuration was taken, and how long that took at most.
+    pub(super) taken: Toll,
 }
 
 /// A count and the longest time.
@@ -197,6 +210,19 @@ impl Story {
         self.tell(elapsed, text);
     }
 
+    /// The configuration with the mistake was refused, with these words.
+    pub(super) fn refused(&mut self, elapsed: Duration, words: String) {
+        self.tell(elapsed, "a reload is refused, and what runs goes on; the file says".into());
+        self.tell(elapsed, words.clone());
+        self.record.refused = Some(words);
+    }
+
+    /// A changed configuration was taken.
+    pub(super) fn taken(&mut self, elapsed: Duration, took: Duration, changed: &[String]) {
+        self.record.taken.add(took);
+        self.tell(elapsed, format!("a reload is taken in {}: {}", words::time(took), changed.join(", ")));
+    }
+
     /// Looks at what the gateway knows about it. True once, when the outage is over.
     pub(super) fn look(&mut self, elapsed: Duration, sight: Sight) -> bool {
         let Some(outage) = &mut self.outage else { return false };
@@ -258,13 +284,14 @@ mod tests {
 
     #[test]
     fn steps_come_once_at_their_time() {
-        use Step::{End, Kill, Start};
-        assert_eq!(steps(Some(8), 30), [(2, Kill), (4, Start), (8, End)]);
-        let endless = [(5, Kill), (10, Start), (25, Kill), (30, Start), (45, Kill), (50, Start)];
-        assert_eq!(steps(None, 60), endless);
+        use Step::{End, Kill, Mend, Spoil, Start};
+        assert_eq!(steps(Some(20), 30), [(5, Kill), (10, Start), (14, Spoil), (17, Mend), (20, End)]);
+        let round = [(5, Kill), (10, Start), (14, Spoil), (17, Mend)];
+        let next = round.map(|(second, step)| (second + 20, step));
+        assert_eq!(steps(None, 39), [round, next].concat());
         let mut late = Story::new(Plan { length: Some(seconds(4)) }, "opening".into());
         let all: Vec<_> = std::iter::from_fn(|| late.next_step(seconds(9))).collect();
-        assert_eq!(all, [Kill, Start, End], "a step that is late is not left out");
+        assert_eq!(all, [Kill, Start, Spoil, Mend, End], "a step that is late is not left out");
     }
 
     #[test]
@@ -326,6 +353,7 @@ mod tests {
             taken_out: Toll { count: 2, longest: Duration::from_millis(100) },
             starts: 2,
             back: Toll { count: 2, longest: Duration::from_millis(900) },
+            ..Record::default()
         };
         assert_eq!(story.record(), &expected);
     }

@@ -37,7 +37,8 @@ impl Summary<'_> {
             // Writing to a String cannot fail, here and below.
             let _ = writeln!(text, "  The first that failed: {reason}");
         }
-        for sentence in outage_sentences(self.record, self.retries_answered) {
+        let outage = outage_sentences(self.record, self.retries_answered);
+        for sentence in outage.into_iter().chain(reload_sentences(self.record)) {
             let _ = writeln!(text, "  {sentence}");
         }
         text + &self.table() + &self.next()
@@ -110,6 +111,23 @@ fn outage_sentences(record: &Record, retries_answered: u64) -> Vec<String> {
     said
 }
 
+/// What became of the changes of the configuration.
+fn reload_sentences(record: &Record) -> Vec<String> {
+    let refused = record.refused.iter().map(|words| {
+        format!("A configuration with a mistake was refused, and nothing changed:\n    {words}")
+    });
+    let longest = words::time(record.taken.longest);
+    let taken = match record.taken.count {
+        0 => None,
+        1 => Some(format!("A good one was taken in {longest} while requests ran.")),
+        count => Some(format!(
+            "{} good ones were taken while requests ran, each within {longest}.",
+            words::count(count)
+        )),
+    };
+    refused.chain(taken).collect()
+}
+
 fn retried(count: u64) -> Option<String> {
     match count {
         0 => None,
@@ -141,6 +159,8 @@ mod tests {
             taken_out: toll(12),
             starts: 1,
             back: toll(800),
+            refused: Some("6:3: unknown key `blance`, did you mean `balance`?".into()),
+            taken: toll(4),
         }
     }
 
@@ -162,6 +182,9 @@ What happened
   Tidegate took it out 12 ms later.
   3 requests found it gone and were answered by another instance.
   Started again, it was found after 800 ms and had its share of requests.
+  A configuration with a mistake was refused, and nothing changed:
+    6:3: unknown key `blance`, did you mean `balance`?
+  A good one was taken in 4.0 ms while requests ran.
 
                        answers       p50       p99
   before                   334    3.0 ms    3.0 ms

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::story::{Event, Plan};
+use super::story::{Event, Plan, STEPS};
 use super::watch::{Clients, MINUTE, Row};
 use super::words;
 
@@ -116,7 +116,7 @@ fn title(scene: &Scene<'_>, line: Line) -> Line {
 fn bar(scene: &Scene<'_>, bar: Line, labels: Line) -> [Line; 2] {
     let columns = bar.columns.saturating_sub(2);
     let at = |share: f64| (columns as f64 * share) as usize;
-    let marks = [at(0.25), at(0.5)];
+    let marks = STEPS.map(|(twentieths, _)| at(f64::from(twentieths) / 20.0));
     let done = at(scene.plan.progress(scene.elapsed));
     let drawn: String = (0..columns)
         .map(|column| match (column < done, marks.contains(&column)) {
@@ -127,7 +127,9 @@ fn bar(scene: &Scene<'_>, bar: Line, labels: Line) -> [Line; 2] {
         })
         .collect();
     let end = if scene.plan.length.is_some() { "end " } else { "again " };
-    let labels = labels.pad(marks[0] + 1).put("kill").pad(marks[1] + 1).put("start again").put_right(end);
+    let names = ["kill", "start again", "typo", "mended"];
+    let named = marks.iter().zip(names).fold(labels, |line, (mark, name)| line.pad(mark + 1).put(name));
+    let labels = named.put_right(end);
     [bar.put(&format!(" {drawn}")), labels]
 }
 
@@ -278,8 +280,8 @@ mod tests {
         let said: Vec<&str> = lines.iter().map(|line| line.trim_end()).collect();
         let expected = [
             " tidegate demo                                             0:10 of 0:30, q ends",
-            " ━━━━━━━━━━━━━━━━━━━┿━━━━━━─────────────┼──────────────────────────────────────",
-            "                    kill                start again                         end",
+            " ━━━━━━━━━━━━━━━━━━━┿━━━━━━─────────────┼──────────────┼───────────┼───────────",
+            "                    kill                start again    typo        mended   end",
             "",
             "  0:00  300 requests a second begin",
             "  0:07  catalog 127.0.0.1:9001 was killed (kill -9)",

@@ -27,6 +27,7 @@ use tokio::sync::mpsc;
 pub(crate) use kept::last_good;
 pub(crate) use listening::connection_limits;
 use listening::{AdminSocket, bind_admin};
+pub(crate) use reload::Changer;
 use reload::Reloader;
 
 use crate::access_log;
@@ -213,6 +214,11 @@ impl Gateway {
     /// What it serves now, with what was learnt about its backends.
     pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
         self.shared.snapshot()
+    }
+
+    /// For who changes its configuration.
+    pub(crate) fn changer(&self) -> Changer {
+        Changer { shared: self.shared.clone(), control: self.control.handle().clone() }
     }
 
     /// Serves until SIGTERM or SIGINT, then drains; takes the configuration anew at SIGHUP.

@@ -185,6 +185,25 @@ impl Shared {
     /// Takes the configuration anew, whole or not at all, and says what came of it. Goes on to its end should the
     /// caller lose interest.
     pub(crate) async fn renew(self: &Arc<Shared>) -> Result<Reloaded, NotReloaded> {
+        let result = self.renew_silently().await;
+        match &result {
+            Ok(reloaded) => eprintln!("{}", told(reloaded)),
+            Err(NotReloaded::Problems(problems)) => {
+                say::warn("the configuration is not taken, the one before stays in use", &[]);
+                eprintln!("{problems}");
+            }
+            Err(NotReloaded::Impossible(reason)) => {
+                say::warn(
+                    "the configuration is not taken, the one before stays in use",
+                    &[("reason", reason)],
+                );
+            }
+        }
+        result
+    }
+
+    /// The same for who says by himself what came of it.
+    async fn renew_silently(self: &Arc<Shared>) -> Result<Reloaded, NotReloaded> {
         if let Changes::Never = self.reloader.changes {
             return Err(NotReloaded::Impossible("this gateway was started without a file"));
         }
@@ -192,13 +211,6 @@ impl Shared {
         let task = tokio::spawn(async move {
             let mut serving = shared.reloader.serving.lock().await;
             let result = shared.change(&mut serving).await;
-            match &result {
-                Ok(reloaded) => eprintln!("{}", told(reloaded)),
-                Err(problems) => {
-                    say::warn("the configuration is not taken, the one before stays in use", &[]);
-                    eprintln!("{problems}");
-                }
-            }
             shared.meters.count_reload(result.is_ok());
             result.map_err(NotReloaded::Problems)
         });
@@ -262,6 +274,24 @@ impl Shared {
     /// Keeps the configuration in use as the last good one.
     pub(super) async fn keep_good(&self) {
         kept::keep(&self.reloader.changes, &self.reloader.serving.lock().await.config).await;
+    }
+}
+
+/// Changes a running gateway's configuration from another part of the program.
+pub(crate) struct Changer {
+    pub(super) shared: Arc<Shared>,
+    pub(super) control: tokio::runtime::Handle,
+}
+
+impl Changer {
+    /// Has the configuration taken anew, without a word; what came of it is received.
+    pub(crate) fn change(&self) -> std::sync::mpsc::Receiver<Result<Reloaded, NotReloaded>> {
+        let (tell, told) = std::sync::mpsc::channel();
+        let shared = self.shared.clone();
+        self.control.spawn(async move {
+            let _ = tell.send(shared.renew_silently().await); // nobody may be left to hear it
+        });
+        told
     }
 }
 
