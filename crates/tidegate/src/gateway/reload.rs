@@ -286,10 +286,10 @@ pub(crate) struct Changer {
 impl Changer {
     /// Has the configuration taken anew, without a word; what came of it is received.
     pub(crate) fn change(&self) -> std::sync::mpsc::Receiver<Result<Reloaded, NotReloaded>> {
-        let (tell, told) = std::sync::mpsc::channel();
+        let (tell, told) = std::sync::mpsc::sync_channel(1);
         let shared = self.shared.clone();
         self.control.spawn(async move {
-            let _ = tell.send(shared.renew_silently().await); // nobody may be left to hear it
+            let _ = tell.try_send(shared.renew_silently().await); // nobody may be left to hear it
         });
         told
     }
