@@ -1,6 +1,7 @@
 //! What a route may ask of header fields and of the query: the names, the values, and how a route's default name
 //! shows them.
 
+use std::fmt::{self, Debug, Formatter};
 use tidegate_core::conditions;
 use tidegate_core::head::is_field_value;
 use tidegate_core::node::{Node, Value};
@@ -8,7 +9,7 @@ use tidegate_core::problem::{Problems, quote};
 use tidegate_core::settings::{Fault, Setting, Shape, Word, expected};
 
 /// The name of a header field that a route may be chosen by, in lower case.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct FieldName(String);
 
 impl FieldName {
@@ -66,7 +67,7 @@ impl Word for FieldName {
 }
 
 /// A key of the query, decoded.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct QueryKey(String);
 
 impl QueryKey {
@@ -98,7 +99,7 @@ impl Word for QueryKey {
 }
 
 /// What a value must be: this text exactly, or `*` for any. Equality compares texts, shown or not.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Wanted {
     /// There, whatever it is.
     Any,
@@ -109,6 +110,12 @@ pub enum Wanted {
         /// It came from `${…}`: never shown.
         is_resolved: bool,
     },
+}
+
+impl Debug for Wanted {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.shown())
+    }
 }
 
 impl Wanted {
@@ -132,7 +139,7 @@ impl Wanted {
     pub(crate) fn compiled(&self) -> conditions::Wanted {
         match self {
             Wanted::Any => conditions::Wanted::Any,
-            Wanted::Exactly { text, .. } => conditions::Wanted::Exactly(text.as_bytes().into()),
+            Wanted::Exactly { text, .. } => conditions::Wanted::exactly(text.as_bytes()),
         }
     }
 }

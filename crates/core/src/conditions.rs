@@ -4,6 +4,7 @@
 use crate::exchange::Client;
 use crate::head::RequestHead;
 use crate::name::Name;
+use crate::secret::Secret;
 use std::sync::Arc;
 
 /// Conditions that must all hold; none hold always.
@@ -22,8 +23,8 @@ pub struct Conditions {
 pub enum Wanted {
     /// To be there.
     Any,
-    /// To be exactly this.
-    Exactly(Box<[u8]>),
+    /// To be exactly this, which may be a credential from `${…}`.
+    Exactly(Secret<Box<[u8]>>),
 }
 
 /// A header field of that name, whatever its case, has the value; of several one is enough.
@@ -41,6 +42,13 @@ pub struct QueryCondition {
     pub key: Box<[u8]>,
     /// Decoded.
     pub wanted: Wanted,
+}
+
+impl Wanted {
+    /// Exactly these bytes.
+    pub fn exactly(value: &[u8]) -> Wanted {
+        Wanted::Exactly(Secret::new(value.into()))
+    }
 }
 
 impl Conditions {
@@ -72,7 +80,7 @@ impl HeaderCondition {
     pub fn holds(&self, request: &RequestHead) -> bool {
         let is_wanted = |value: &[u8]| match &self.wanted {
             Wanted::Any => true,
-            Wanted::Exactly(wanted) => value == &wanted[..],
+            Wanted::Exactly(wanted) => value == &wanted.reveal()[..],
         };
         match self.known {
             Name::Other => request.fields.find_all(self.name.as_bytes()).any(is_wanted),
@@ -95,7 +103,7 @@ impl QueryCondition {
             is_same(&pair[..end], &self.key)
                 && match &self.wanted {
                     Wanted::Any => true,
-                    Wanted::Exactly(wanted) => is_same(value, wanted),
+                    Wanted::Exactly(wanted) => is_same(value, wanted.reveal()),
                 }
         })
     }
@@ -128,7 +136,7 @@ mod tests {
     use super::*;
 
     fn check_query(query: &str, key: &str, value: &str, expected: bool) {
-        let wanted = if value == "*" { Wanted::Any } else { Wanted::Exactly(value.as_bytes().into()) };
+        let wanted = if value == "*" { Wanted::Any } else { Wanted::exactly(value.as_bytes()) };
         let condition = QueryCondition { key: key.as_bytes().into(), wanted };
         assert_eq!(condition.is_in(query.as_bytes()), expected, "?{query} has {key}={value}");
     }
@@ -177,7 +185,7 @@ mod tests {
 
     #[test]
     fn all_conditions_must_hold_and_none_always_do() {
-        let exactly = |text: &str| Wanted::Exactly(text.as_bytes().into());
+        let exactly = |text: &str| Wanted::exactly(text.as_bytes());
         let client = |listener: &str| Client { address: None, listener: listener.into(), is_secure: false };
         let mut request = RequestHead::default();
         for (name, value) in [("X-Beta", "0"), ("x-BETA", "1"), ("Empty", ""), ("Cookie", "a"), ("Gone", "1")]

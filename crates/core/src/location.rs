@@ -81,7 +81,9 @@ impl Location {
                 out.extend_from_slice(query);
             }
             Some(query) if !query.is_empty() => {
-                out.push(b'&');
+                if !out.ends_with(b"?") && !out.ends_with(b"&") {
+                    out.push(b'&');
+                }
                 out.extend_from_slice(query);
             }
             _ => {}
@@ -212,3 +214,6 @@ impl Setting for Location {
         self.url.show()
     }
 }
+
+#[cfg(test)]
+mod tests;

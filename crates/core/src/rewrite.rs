@@ -93,3 +93,6 @@ impl Setting for Rewrite {
         self.0.show()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,10 +1,16 @@
-//! A lookup allocates nothing, whatever it finds. A program of its own, as it counts the allocations of the
-//! whole process.
+//! A lookup allocates nothing, whatever it finds, nor does what a route asks of a request and fills in of it. A program
+//! of its own, as it counts the allocations of the whole process.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
+use tidegate_core::conditions::{Conditions, HeaderCondition, QueryCondition, Wanted};
+use tidegate_core::exchange::Client;
+use tidegate_core::head::RequestHead;
+use tidegate_core::location::Location;
 use tidegate_core::name::Method;
+use tidegate_core::rewrite::Rewrite;
 use tidegate_core::router::{Found, HostPattern, Lookup, MethodSet, PathPattern, RouteMatch, Router};
+use tidegate_core::template::Origin;
 
 thread_local! {
     static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
@@ -71,4 +77,36 @@ fn no_lookup_allocates() {
         let allocations = ALLOCATIONS.get() - before;
         assert_eq!((allocations, &found), (0, &expected), "{method} {host} {path}, {params} bytes of params");
     }
+}
+
+#[test]
+fn no_condition_redirect_or_rewrite_allocates() {
+    let names = PathPattern::parse("/orders/{id}/**").unwrap().path_names();
+    let rewrite = Rewrite::parse("/v2/{id}{path}/{rest}", &names).unwrap();
+    let location = Location::parse("https://{host}:1/{id}/{rest}?a={id}#{rest}", &names).unwrap();
+    let conditions = Conditions {
+        listeners: ["inner".into(), "http".into()].into(),
+        headers: [HeaderCondition::new("x-beta", Wanted::Any), HeaderCondition::new("cookie", Wanted::Any)]
+            .into(),
+        query: [QueryCondition { key: b"a b"[..].into(), wanted: Wanted::exactly(b"c d") }].into(),
+    };
+    let client = Client { address: None, listener: "http".into(), is_secure: false };
+    let origin = Origin { client: &client, request_id: b"7f" };
+    let mut request = RequestHead::default();
+    request.fields.text_mut().reserve(4096);
+    request.host = request.fields.add_text(b"api.example.com:80");
+    request.path = request.fields.add_text(b"/orders/a%20b/c/%3F");
+    request.query = request.fields.add_text(b"x&a+b=c%20d");
+    request.has_query = true;
+    request.fields.push("X-Beta", b"1");
+    request.fields.push("Cookie", b"c=1");
+    let mut url = Vec::with_capacity(4096);
+    let before = ALLOCATIONS.get();
+    let holds = conditions.hold(&request, &client);
+    let redirected = location.write(&request, origin, &mut url);
+    let rewritten = rewrite.apply(&mut request, origin);
+    let allocations = ALLOCATIONS.get() - before;
+    assert_eq!((allocations, holds, redirected, rewritten), (0, true, Ok(()), Ok(())));
+    assert_eq!(url, b"https://api.example.com:1/a%20b/c/%3F?a=a%20b&x&a+b=c%20d#c/%3F");
+    assert_eq!(request.path_sent_bytes(), b"/v2/a%20b/orders/a%20b/c/%3F/c/%3F");
 }

@@ -355,3 +355,35 @@ fn routes_that_conditions_tell_apart_have_names_that_do_too() {
     }
     gateway.stop();
 }
+
+#[test]
+fn a_reload_binds_names_conditions_and_rewrites_anew() {
+    let backend = RawBackend::answering("HTTP/1.1 204 No Content\r\n\r\n");
+    let gateway = started(
+        &backend,
+        "  - name: orders\n    match: { path: \"/one/{id}\", headers: { x-beta: \"1\" } }\n    to: origin\n\
+         \x20   rewrite: \"/v1/{id}\"\n    headers: { request: { set: { x-id: \"<{id}>\" } } }\n",
+    );
+    let seen = |target: &str, fields: &str| {
+        let answer = gateway.ask(request("GET", target, fields));
+        let request = backend.take_arrivals().pop().and_then(|arrival| arrival.request.ok());
+        request.map_or_else(
+            || answer.status().to_string(),
+            |request| format!("{} {}", request.target(), request.value("x-id")),
+        )
+    };
+    let (one, two) = ("X-Beta: 1\r\n", "X-Beta: 2\r\n");
+    assert_eq!(seen("/one/7", one), "/v1/7 <7>");
+    assert_eq!((seen("/one/7", two), seen("/a/7/one", one)), ("404".into(), "404".into()));
+    let text = gateway.configuration();
+    // The texts that mention the name stay as they are, and the name stands for another part.
+    let text = text.replace("/one/{id}", "/a/b/{id}/one");
+    gateway.reload(&text);
+    assert_eq!((seen("/a/b/7/one", one), seen("/one/7", one)), ("/v1/7 <7>".into(), "404".into()));
+    let text = text.replace("x-beta: \"1\"", "x-beta: \"2\"");
+    gateway.reload(&text);
+    assert_eq!((seen("/a/b/7/one", two), seen("/a/b/7/one", one)), ("/v1/7 <7>".into(), "404".into()));
+    gateway.reload(&text.replace("/v1/{id}", "/v2/{id}"));
+    assert_eq!(seen("/a/b/7/one", two), "/v2/7 <7>");
+    gateway.stop();
+}

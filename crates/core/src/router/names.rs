@@ -88,3 +88,33 @@ impl From<Vec<PathName>> for PathNames {
         PathNames { list, is_unknown: false }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::router::PathPattern;
+
+    #[test]
+    fn a_name_stands_for_its_part_of_the_path() {
+        for (pattern, path, expected) in [
+            ("/a/b", "/a/b", &[][..]),
+            ("/orders/{id}", "/orders/42", &[("id", "42")]),
+            ("/{a}/x/{b-2}/**", "/1/x/%20/3/4", &[("a", "1"), ("b-2", "%20"), ("rest", "3/4")]),
+            ("/{a}/**", "/1", &[("a", "1"), ("rest", "")]),
+            ("/{a}/**", "/1/", &[("a", "1"), ("rest", "")]),
+            ("/{a}/**", "/1//2", &[("a", "1"), ("rest", "/2")]),
+            ("/**", "/", &[("rest", "")]),
+            ("/**", "/a/b", &[("rest", "a/b")]),
+            ("//{a}", "//1", &[("a", "1")]),
+            // Paths that do not match: no promise but to be calm.
+            ("/{a}/{b}/**", "/1", &[("a", "1"), ("b", ""), ("rest", "")]),
+            ("/{a}/**", "", &[("a", ""), ("rest", "")]),
+            ("/{a}", "*", &[("a", "")]),
+        ] {
+            let names = PathPattern::parse(pattern).unwrap().path_names();
+            let spans = names.iter().map(|name| (name.as_str(), name.span_in(path.as_bytes())));
+            let parts: Vec<_> =
+                spans.map(|(name, span)| (name, &path[span.start as usize..span.end as usize])).collect();
+            assert_eq!(parts, expected, "{pattern} {path}");
+        }
+    }
+}

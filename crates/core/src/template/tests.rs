@@ -103,3 +103,57 @@ fn its_text_is_not_printed() {
     let template = Template::parse("hunter2 {host}").unwrap();
     assert!(!format!("{template:?}").contains("hunter2"));
 }
+
+fn names(pattern: &str) -> PathNames {
+    crate::router::PathPattern::parse(pattern).unwrap().path_names()
+}
+
+#[test]
+fn names_of_the_path_are_decoded_as_the_text_allows() {
+    let names = names("/{x}/**");
+    let check = |x: &str, field: &str, body: &str, path: &str, query: &str| {
+        let request = request("h", &format!("/{x}/r/{x}"));
+        for (form, expected) in
+            [(Form::Field, field), (Form::Body, body), (Form::Path, path), (Form::Query, query)]
+        {
+            let template = Template::parse_as("<{x}|{rest}>", form, &names).unwrap();
+            let filled = filled(&template, request.clone(), &client(None));
+            assert_eq!(filled, format!("<{expected}|r/{expected}>"), "{x} as {form:?}");
+            assert_eq!(template.text(), "<{x}|{rest}>");
+        }
+    };
+    check("7", "7", "7", "7", "7");
+    check("a%20b", "a b", "a b", "a%20b", "a%20b");
+    check("%C3%A9", "é", "é", "%C3%A9", "%C3%A9");
+    check("%0D%0A%09", "%0D%0A%09", "%0D%0A%09", "%0D%0A%09", "%0D%0A%09");
+    check("%22\"", "\"\"", "%22%22", "%22\"", "%22%22");
+    check("%3C<&'`", "<<&'`", "%3C%3C%26%27%60", "%3C<&'`", "%3C%3C%26%27%60");
+    check("a=b&c+d", "a=b&c+d", "a=b%26c+d", "a=b&c+d", "a%3Db%26c%2Bd");
+    check("%25%2541", "%%41", "%%41", "%25%2541", "%25%2541");
+    check("%3F%23;", "?#;", "?#;", "%3F%23;", "%3F%23%3B");
+}
+
+#[test]
+fn a_name_that_means_two_things_or_none_is_refused() {
+    let refused = |text: &str, pattern: &str| {
+        let fault = Template::parse_as(text, Form::Body, &names(pattern)).unwrap_err();
+        format!("{}; {}", fault.reason, fault.hint.unwrap_or_default())
+    };
+    let two = |word: &str| {
+        format!(
+            "mentions `{{{word}}}`, which means two things here; call that part of the route's path by another name"
+        )
+    };
+    assert_eq!(refused("{host}", "/{host}"), two("host"));
+    assert_eq!(refused("{rest}", "/{rest}/**"), two("rest"));
+    assert_eq!(refused("{consumer}", "/{consumer}"), two("consumer"));
+    assert!(refused("{consumer}", "/a").ends_with("which this version does not have"));
+    assert!(refused("{rest}", "/a").ends_with("this route's path has none"));
+    assert!(refused("{idd}", "/{id}").ends_with("did you mean `{id}`?"));
+    for (text, pattern) in [("{path}", "/{host}/**"), ("{rest}", "/{rest}"), ("{x}{y}", "/{x}/{y}")] {
+        assert!(Template::parse_as(text, Form::Body, &names(pattern)).is_ok(), "{text} {pattern}");
+    }
+    // Of a path that could not be read nobody knows the names.
+    let unknown = |text: &str| Template::parse_as(text, Form::Body, &PathNames::unknown()).is_ok();
+    assert!(unknown("{anything}{rest}{host}") && !unknown("{hots}"));
+}

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tidegate_core::{clock, date};
 use tidegate_testkit::backend::{Act, OK};
+use tidegate_testkit::gateway::ask;
 use tidegate_testkit::{RawBackend, Setup};
 
 use crate::{BIN, LogFile};
@@ -225,5 +226,31 @@ fn whatever_clients_send_a_line_is_one_line_of_json_without_their_secrets() {
     let text = std::fs::read_to_string(log.path()).expect("the log");
     assert!(!text.contains("hunter2"), "{text}");
     assert_eq!(log.lines()[0]["query_bytes"], secrets.len() - 1);
+    gateway.stop();
+}
+
+#[test]
+fn a_rewritten_path_and_a_redirect_are_logged_as_the_client_asked() {
+    let (log, backend) = (LogFile::new(), backend());
+    let gateway = Setup::new(BIN).workers(1).listener("inner").start(&format!(
+        "{}\nservices: {{ api: {{ backends: [\"{}\"] }} }}\nroutes:\n\
+         \x20 - {{ name: old, match: \"/old/{{x}}\", to: api, rewrite: \"/items/{{x}}\" }}\n\
+         \x20 - {{ name: moved, match: /moved/**, to: {{ redirect: \"/new/{{rest}}\" }}, listeners: [inner] }}\n",
+        log.config(),
+        backend.address
+    ));
+    gateway.ask("GET /old/a%20b?c HTTP/1.1\r\nHost: h\r\n\r\n");
+    ask(gateway.listener("inner"), b"GET /moved/x HTTP/1.1\r\nHost: h\r\n\r\n");
+    let lines = log.await_lines(2);
+    let names = ["listener", "route", "path", "status", "outcome"];
+    assert_eq!(
+        lines.iter().map(|line| picked(line, &names)).collect::<Vec<_>>(),
+        [
+            json!({"listener": "http", "route": "old", "path": "/old/a%20b", "status": 200, "outcome": "ok"}),
+            json!({"listener": "inner", "route": "moved", "path": "/moved/x", "status": 308, "outcome": "ok"}),
+        ]
+    );
+    let seen = backend.take_arrivals().remove(0).request.expect("a whole request");
+    assert_eq!(seen.target(), "/items/a%20b?c");
     gateway.stop();
 }
