@@ -23,6 +23,7 @@ SCENARIOS = {
     **{work.name: partial(cost.compare, work=work) for work in (cost.PLAIN, cost.POST, cost.CHUNKED, cost.BIG)},
     "idle": idle.compare,
     "routes": cost.routes,
+    "log": cost.log,
     "syscalls": syscalls.examine,
     "spread": spread.examine,
     "kill": kill.examine,

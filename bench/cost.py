@@ -96,6 +96,16 @@ def routes(stage, settings):
     return outcome
 
 
+def log(stage, settings):
+    """Tidegate with an access log to a file and without one."""
+    work = Work("log", "plain, with an access log to a file against none", "GET", "/", origin.PLAIN_BYTES, 64, 4, (), {})
+    outcome = Outcome(work.name, work.about, "µs of CPU per request")
+    measure(stage, settings, work, [Subject(peer, peer) for peer in ("tidegate", "tidegate-log")], outcome)
+    if "tidegate-log" in outcome.rounds:
+        outcome.claims.append(ratio_claim(outcome.rounds, "tidegate-log", "tidegate", 1.10))
+    return outcome
+
+
 def measure(stage, settings, work, subjects, outcome):
     """Fills `outcome.rounds` and `outcome.facts` for every subject that can run here."""
     subjects = settings.present(subjects, outcome)

@@ -161,7 +161,7 @@ def envoy(order, programs):
     return [programs.envoy, "-c", config, "--concurrency", str(order.workers), *quiet]
 
 
-def tidegate(order, programs):
+def tidegate(order, programs, more=""):
     """Our defaults, metrics on. Only what a scenario is about is set: workers, routes, the cap per address, and room
     for as many backend connections as the stress holds clients."""
     backends = json.dumps([f"127.0.0.1:{port}" for port in order.backends])
@@ -177,12 +177,26 @@ services: {{ origin: {{ backends: {backends}, connections: {{ max: 16384 }} }} }
 listen: {{ http: {{ {listen} }} }}
 routes:
 {routes}
-"""
+{more}"""
     return [programs.tidegate, "run", "-c", write(order.folder / "tidegate.yaml", text)]
 
 
+def tidegate_log(order, programs):
+    """With an access log to a file, which is rotated, so that no disk is filled."""
+    to = f'{{ to: "{order.folder}/access.log", rotate: {{ size: 64MiB, keep: 1 }} }}'
+    return tidegate(order, programs, f"telemetry: {{ access_log: {to} }}\n")
+
+
 # Names as they stand in tables and on the command line.
-PEERS = {"tidegate": tidegate, "nginx": nginx, "haproxy": haproxy, "relay": relay, "splice": splice, "envoy": envoy}
+PEERS = {
+    "tidegate": tidegate,
+    "tidegate-log": tidegate_log,
+    "nginx": nginx,
+    "haproxy": haproxy,
+    "relay": relay,
+    "splice": splice,
+    "envoy": envoy,
+}
 
 
 def start(stage, programs, peer, cores, backends, **wishes):
