@@ -14,7 +14,7 @@ use std::time::Duration;
 /// Bytes of a line, its line feed included; longer ones are dropped. Every text in a line is cut far below it.
 pub const LINE_BYTES_MAX: usize = 32 << 10;
 
-/// The rings of all workers. Taken into use, and into memory, by the first line.
+/// The rings of all workers. Without a log they take no memory.
 #[derive(Debug)]
 pub struct Log {
     rings: PerWorker<Ring>,
@@ -32,6 +32,11 @@ impl Log {
             is_reader_waiting: AtomicBool::new(false),
             lost: AtomicU64::new(0),
         }
+    }
+
+    /// Takes the memory of all rings, so that no worker has to at its first line.
+    pub fn prepare(&self) {
+        self.rings.of(0);
     }
 
     /// Hands over a line, which ends in a line feed. Only that worker's thread may.

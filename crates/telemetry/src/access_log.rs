@@ -51,6 +51,7 @@ impl AccessLog {
     /// Errors: no thread could be started.
     pub fn turn_to(&mut self, destination: Destination) -> io::Result<()> {
         self.tell(Order::To(destination));
+        self.log.prepare();
         if self.thread.is_none() {
             let reader = Reader::new(self.log.clone(), self.orders.clone());
             let builder = std::thread::Builder::new().name("tidegate-log".into());

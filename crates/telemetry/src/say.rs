@@ -16,6 +16,12 @@ const AGAIN_TIME: Duration = Duration::from_secs(10);
 /// What belongs to a text: names and values.
 pub type Details<'a> = &'a [(&'a str, &'a dyn Display)];
 
+/// Tells what was done, such as that a configuration was taken; without a time, as it answers what somebody did.
+pub fn plainly(text: &dyn Display) {
+    // `eprintln!` would panic if nobody listens any more.
+    let _ = std::io::stderr().write_all(format!("{text}\n").as_bytes());
+}
+
 /// Tells that something is wrong and the gateway went on.
 pub fn warn(text: &'static str, details: Details<'_>) {
     say("WARN", text.to_owned(), text, details);

@@ -11,6 +11,7 @@ use tidegate_core::plan::Snapshot;
 use tidegate_core::problem::{Problem, Problems};
 use tidegate_core::service::{Address, Backend};
 use tidegate_core::units::Bind;
+use tidegate_telemetry::say;
 
 use crate::families;
 use crate::gateway::{Changes, Gateway, StartError};
@@ -44,7 +45,7 @@ pub(crate) fn run(backends: &[String], listen: &str) -> Result<(), Problems> {
     // On standard error, as with `run`: standard output is kept for the access log.
     let backends = look_at_backends(&gateway.snapshot());
     let greeting = Greeting { config: &config, backends, admin: &admin, state: &state, file: &file };
-    eprintln!("{}", greeting.text());
+    say::plainly(&greeting.text());
     gateway.serve_until_told();
     Ok(())
 }

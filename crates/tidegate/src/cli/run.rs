@@ -45,7 +45,7 @@ pub(super) fn run(path: &Path, otherwise: &Otherwise) -> ExitCode {
     };
     match Gateway::start(config, Changes::File(path.to_owned())) {
         Ok(gateway) => {
-            eprintln!("{}", gateway.greeting());
+            tidegate_telemetry::say::plainly(&gateway.greeting());
             gateway.serve_until_told();
             ExitCode::SUCCESS
         }

@@ -187,10 +187,10 @@ impl Shared {
     pub(crate) async fn renew(self: &Arc<Shared>) -> Result<Reloaded, NotReloaded> {
         let result = self.renew_silently().await;
         match &result {
-            Ok(reloaded) => eprintln!("{}", told(reloaded)),
+            Ok(reloaded) => say::plainly(&told(reloaded)),
             Err(NotReloaded::Problems(problems)) => {
                 say::warn("the configuration is not taken, the one before stays in use", &[]);
-                eprintln!("{problems}");
+                say::plainly(problems);
             }
             Err(NotReloaded::Impossible(reason)) => {
                 say::warn(

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::process::Command;
 
 use tidegate_testkit::backend::OK;
 use tidegate_testkit::gateway::everything_to;
-use tidegate_testkit::{RawBackend, Setup};
+use tidegate_testkit::{RawBackend, Setup, process};
 
 use crate::{BIN, FIELDS, parsed};
 
@@ -27,6 +28,24 @@ fn the_guide_tells_every_field_and_shows_a_line() {
     assert_eq!(told(&guide), expected);
     let examples: Vec<_> = guide.lines().filter(|line| line.starts_with("{\"time\"")).map(parsed).collect();
     assert!(!examples.is_empty(), "it shows a line");
+}
+
+#[test]
+fn what_the_guides_say_to_write_is_accepted() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("tidegate.yaml");
+    let mut count = 0;
+    for name in ["access-log.md", "metrics.md"] {
+        for block in guide(name).split("```yaml\n").skip(1) {
+            let block = block.split("```").next().unwrap_or_default();
+            let text = format!("version: 1\nlisten: {{ http: \"127.0.0.1:0\" }}\n{block}");
+            std::fs::write(&file, text).expect("write the configuration");
+            let ended = process::run(Command::new(BIN).arg("validate").arg(&file));
+            assert_eq!(ended.code, Some(0), "{name}: {block}{}", ended.stderr);
+            count += 1;
+        }
+    }
+    assert!(count >= 2, "{count} examples");
 }
 
 #[test]
