@@ -272,3 +272,34 @@ fn checks_are_not_starved_by_load() {
     }
     gateway.stop();
 }
+
+/// What is known of a backend outlives every change of the file: new rules for checks, none, and rules again.
+#[test]
+fn a_reload_of_the_rules_forgets_nothing() {
+    let is_well = Arc::new(AtomicBool::new(false));
+    let subject = checked({
+        let is_well = is_well.clone();
+        move || answer(if is_well.load(Relaxed) { 200 } else { 500 })
+    });
+    let other = checked(|| answer(200));
+    let health = "health: { path: /healthz, every: 100ms, unhealthy: 2 }";
+    let gateway = Setup::new(BIN).start(&everything_to(&[subject.address, other.address], health));
+    let text = gateway.configuration();
+    let is_subject_up = || is_up(&gateway, subject.address);
+    await_true("it is out", SLACK * 5, || !is_subject_up());
+
+    gateway.reload(&text.replace(health, "health: { path: /healthz, every: 1h, unhealthy: 9 }"));
+    assert!(!is_subject_up(), "checks come once an hour now, and it is still out");
+    gateway.reload(&text);
+    assert!(!is_subject_up());
+    is_well.store(true, Relaxed);
+    await_true("the old rules hold again", SLACK * 5, is_subject_up);
+
+    is_well.store(false, Relaxed);
+    await_true("it is out again", SLACK * 5, || !is_subject_up());
+    gateway.reload(&text.replace(health, "balance: ewma"));
+    await_true("without checks a connection is enough", SLACK * 5, is_subject_up);
+    gateway.reload(&text);
+    await_true("checks begin again", SLACK * 5, || !is_subject_up());
+    gateway.stop();
+}

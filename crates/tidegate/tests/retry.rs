@@ -138,3 +138,45 @@ fn retries_stay_within_the_budget() {
     assert!(retries(&gateway, "budget") > 0.0);
     gateway.stop();
 }
+
+/// A backend that takes requests and never answers.
+fn silent() -> RawBackend {
+    RawBackend::by_request(|_| vec![Act::AwaitEnd])
+}
+
+#[test]
+fn a_timeout_is_asked_again_elsewhere_only_if_listed_and_safe() {
+    // Causes, method, what the client gets when the silent backend is asked first.
+    for (on, method, status) in
+        [("[timeout]", "GET", 200), ("[timeout]", "POST", 504), ("[reset]", "GET", 504)]
+    {
+        let (slow, good) = (silent(), RawBackend::answering(OK));
+        let service = format!("balance: round-robin, timeouts: {{ response: 200ms }}, retry: {{ on: {on} }}");
+        let gateway = Setup::new(BIN).start(&everything_to(&[slow.address, good.address], &service));
+        let statuses = [0, 1].map(|_| gateway.ask(request(method, "")).status());
+        assert_eq!(statuses.iter().max(), Some(&status), "{on} {method}");
+        let (slow, good) = (slow.take_arrivals().len(), good.take_arrivals().len());
+        assert!(slow > 0, "the silent one was never asked, so nothing was shown");
+        assert_eq!(slow + good, if status == 200 { 2 + slow } else { 2 });
+        gateway.stop();
+    }
+}
+
+/// However many tries there are, the route's `timeout` is the end of all of them.
+#[test]
+fn a_route_s_timeout_is_over_all_tries() {
+    let (one, other) = (silent(), silent());
+    let service = "timeouts: { response: 200ms }, retry: { attempts: 10, on: [timeout], budget: 100% }";
+    let config = everything_to(&[one.address, other.address], service)
+        .replace("to: origin }", "to: origin, timeout: 500ms }");
+    let gateway = Setup::new(BIN).start(&config);
+    let start = Instant::now();
+    let answer = gateway.ask(request("GET", ""));
+    let took = start.elapsed();
+    assert_eq!(answer.status(), 504);
+    assert!(String::from_utf8_lossy(&answer.body).contains(r#""code":"backend_timeout""#));
+    assert!(took >= Duration::from_millis(490) && took < Duration::from_secs(3), "{took:?}");
+    let tries = one.take_arrivals().len() + other.take_arrivals().len();
+    assert_eq!(tries, 3, "at 0, 200 and 400 ms");
+    gateway.stop();
+}
