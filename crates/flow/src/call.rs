@@ -105,7 +105,10 @@ pub(crate) async fn call<'s, 'w, E: Exchange>(
         .await;
         reuse = Reuse::Allowed;
         let failed = match result {
-            Err(TryError::Final(failure)) => return Err(failure),
+            Err(TryError::Final(failure)) => {
+                record.tried(leg, Last::Failed);
+                return Err(failure);
+            }
             Err(TryError::Backend(failed)) => failed,
             Ok((upstream, parsed, upload)) => {
                 let now = record.first_byte();
