@@ -2,6 +2,7 @@
 reload and drain, which have no peer: nobody else reads our file.
 """
 
+import http.client
 import json
 import re
 import signal
@@ -9,7 +10,6 @@ import time
 import urllib.request
 
 TAKEN = re.compile(rb"configuration (\d+) is taken")
-REFUSED = re.compile(rb"the configuration is not taken")
 
 
 class Gateway:
@@ -54,15 +54,17 @@ routes:
         self.write(text)
         self.child.signal(signal.SIGHUP)
 
-    def said(self):
-        """How many configurations were taken, and how many refused, by its own words."""
-        words = self.child.log.read_bytes()
-        return len(TAKEN.findall(words)), len(REFUSED.findall(words))
+    def reloads(self):
+        """How many configurations were taken, and how many refused."""
+        return tuple(self.sum_of(f'tidegate_config_reloads_total{{result="{result}"}}') for result in ("ok", "failed"))
 
     def counted(self):
         """The number of requests it has counted."""
+        return self.sum_of("tidegate_requests_total{")
+
+    def sum_of(self, start):
         page = self.page("/metrics").decode()
-        return sum(int(line.rsplit(" ", 1)[1]) for line in page.splitlines() if line.startswith("tidegate_requests_total{"))
+        return sum(int(line.rsplit(" ", 1)[1]) for line in page.splitlines() if line.startswith(start))
 
     def page(self, path):
         with urllib.request.urlopen(f"http://127.0.0.1:{self.admin_port}{path}", timeout=5) as answer:
@@ -71,14 +73,14 @@ routes:
     def is_ready(self):
         try:
             return self.page("/readyz") is not None
-        except OSError:
+        except (OSError, http.client.HTTPException):  # it may end in the middle of a word
             return False
 
     def await_taken(self, count, timeout_s):
         """Waits until so many were taken; the moment it was said, to 2 ms."""
         end = time.monotonic() + timeout_s
         while time.monotonic() < end:
-            if self.said()[0] >= count:
+            if len(TAKEN.findall(self.child.log.read_bytes())) >= count:
                 return time.monotonic()
             time.sleep(0.002)
         raise TimeoutError(f"not {count} configurations taken after {timeout_s} s\n{self.child.log_tail()}")

@@ -52,6 +52,18 @@ impl Previous<'_> {
         names.zip(0..).collect()
     }
 
+    /// Its router, if all routes ask for the same in the same order.
+    fn router(&self, config: &Config) -> Option<Arc<Router>> {
+        let asked = |config: &Config| {
+            config
+                .routes
+                .iter()
+                .map(|route| (route.condition.clone(), route.listeners.clone()))
+                .collect::<Vec<_>>()
+        };
+        (asked(self.config) == asked(config)).then(|| self.snapshot.router.clone())
+    }
+
     /// The plan of the route at that place, if it is the same in the new configuration, but for its services.
     fn plan(&self, place: usize, route: &Route) -> Option<&Arc<RoutePlan>> {
         (self.config.routes.get(place)? == route).then(|| self.snapshot.plans.get(place))?
@@ -116,9 +128,10 @@ pub fn compile(config: &Config, number: u64, workshop: &Workshop<'_>) -> Result<
             meters: workshop.meters.route(&route.name, &none),
         }));
     }
+    let same_router = workshop.previous.and_then(|previous| previous.router(config));
     let snapshot = Snapshot {
         number,
-        router: Router::new(&matches),
+        router: same_router.unwrap_or_else(|| Arc::new(Router::new(&matches))),
         plans: plans.into(),
         services: list.into(),
         unrouted: workshop.meters.route(&none, &none),

@@ -127,7 +127,7 @@ pub struct Snapshot {
     /// Counts up with every configuration taken.
     pub number: u64,
     /// Finds the plan's index.
-    pub router: Router,
+    pub router: Arc<Router>,
     /// The plans, by the router's index.
     pub plans: Box<[Arc<RoutePlan>]>,
     /// All services, by `Service::index`.

@@ -267,7 +267,7 @@ mod tests {
         route.of(1).duration.record(Duration::from_millis(3));
         let snapshot = Snapshot {
             number: 1,
-            router: Router::new(&[]),
+            router: Arc::new(Router::new(&[])),
             plans: Box::default(),
             services: Box::default(),
             unrouted: meters.route(&Arc::from("none"), &Arc::from("none")),

@@ -164,7 +164,7 @@ fn snapshot(backends: &[&RawBackend]) -> Snapshot {
     });
     Snapshot {
         number: 1,
-        router: Router::new(&matches),
+        router: Arc::new(Router::new(&matches)),
         plans: plans.into(),
         services: [service.clone()].into(),
         unrouted: meters("none"),
