@@ -57,6 +57,12 @@ Examples:
   tidegate explain POST https://api.example.com/orders -c gateway.yaml
   tidegate explain GET /orders/7 -H 'x-beta: 1' --json";
 
+pub(super) const RELOAD: &str = "\
+Examples:
+  tidegate reload                     the gateway that runs tidegate.yaml
+  tidegate reload -c gateway.yaml     the one that runs another file
+  tidegate reload --json              the snapshot's number, and what changed";
+
 pub(super) const SCHEMA: &str = "\
 Example:
   tidegate schema > tidegate.schema.json

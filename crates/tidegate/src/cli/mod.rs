@@ -6,6 +6,7 @@ mod completions;
 mod examples;
 mod explain;
 mod init;
+mod reload;
 mod run;
 mod say;
 mod validate;
@@ -138,6 +139,20 @@ enum Command {
         #[command(flatten)]
         output: Output,
     },
+    /// Have the running gateway read its file anew
+    ///
+    /// Finds the gateway and its token by the file. Exits with 2 if the file cannot be used, and then the gateway
+    /// goes on as before; with 1 if no gateway answers.
+    #[command(after_help = examples::RELOAD)]
+    Reload {
+        #[command(flatten)]
+        file: ConfigFile,
+        /// Where its admin listener is: `ADDRESS:PORT` or `unix:PATH`. Unless set, where the file says
+        #[arg(long, value_name = "ADDRESS")]
+        admin: Option<String>,
+        #[command(flatten)]
+        output: Output,
+    },
     /// Print the JSON Schema of the configuration, for editors
     #[command(after_help = examples::SCHEMA)]
     Schema,
@@ -202,6 +217,7 @@ pub(crate) fn run() -> ExitCode {
             let request = explain::Request { method: &method, url: &url, headers: &headers };
             explain::run(&file.config, &request, output.form())
         }
+        Command::Reload { file, admin, output } => reload::run(&file.config, admin.as_deref(), output.form()),
         Command::Schema => say::result(&tidegate_config::schema(&families::ALL)),
         Command::Completions { shell } => completions::run(shell),
         Command::Version { output } => version::run(output.form()),

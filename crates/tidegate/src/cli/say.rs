@@ -48,9 +48,14 @@ pub(crate) fn unusable(problems: &Problems) -> ExitCode {
 /// The same in the wanted form: as JSON it is the result.
 pub(crate) fn unusable_as(form: Form, problems: &Problems) -> ExitCode {
     match form {
-        Form::Text => tell(problems),
-        Form::Json => print(&pretty(&problems_json(problems))),
+        Form::Text => unusable(problems),
+        Form::Json => unusable_with(&problems_json(problems)),
     }
+}
+
+/// The same, as JSON that is the result.
+pub(crate) fn unusable_with(problems: &Value) -> ExitCode {
+    print(&pretty(problems));
     ExitCode::from(UNUSABLE)
 }
 
