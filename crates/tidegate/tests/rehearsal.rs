@@ -37,6 +37,8 @@ routes:
     body_max: 10B
     headers: { request: { set: { x-env: prod }, remove: [cookie] }, response: { set: { x-by: us } } }
   - { name: split, match: /split, to: { orders: 1, next: 1 } }
+  - { name: beta, match: { path: /hello, headers: { x-beta: \"1\" }, query: { q: \"*\" } }, to: next, rewrite: \"/beta{path}\" }
+  - { name: inner, listeners: [inner], match: /inner/**, to: { redirect: \"https://{host}{path}\" } }
 tests:
 ";
 
@@ -62,6 +64,12 @@ const PASSING: &str = "\
     expect: { service: next }
   - request: GET /split
     expect: { service: orders }
+  - request: { url: /hello?q=1, headers: { X-Beta: \"1\" } }
+    expect: { route: beta, path: /beta/hello?q=1 }
+  - request: { url: \"http://a.example/inner/x\", listener: inner }
+    expect: { route: inner, status: 308, headers: { location: \"https://a.example/inner/x\" } }
+  - request: http://a.example/inner/x
+    expect: { route: none, status: 404 }
 ";
 
 #[test]
@@ -70,9 +78,9 @@ fn cases_see_what_the_gateway_would_do() {
     let ended = tidegate(folder.path(), &["test"]);
     assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{}", ended.stdout);
     assert!(ended.stdout.contains("ok    orders keep their query\n"), "{}", ended.stdout);
-    assert!(ended.stdout.ends_with("\n\n10 cases passed\n"), "{}", ended.stdout);
+    assert!(ended.stdout.ends_with("\n\n13 cases passed\n"), "{}", ended.stdout);
     let all = json(&tidegate(folder.path(), &["test", "--json"]));
-    assert_eq!((all["passed"].as_u64(), all["failed"].as_u64()), (Some(10), Some(0)));
+    assert_eq!((all["passed"].as_u64(), all["failed"].as_u64()), (Some(13), Some(0)));
     assert_eq!(all["cases"][2]["seen"]["path"].as_str(), Some("/orders/~7?a=b&c"));
 }
 
@@ -84,13 +92,13 @@ fn a_case_that_does_not_hold_fails_with_what_was_seen_and_its_place() {
     let ended = tidegate(folder.path(), &["test"]);
     let expected = "\
 FAIL  wrong
-      tidegate.yaml:17:22: route: expected `hello`, got `orders`
-      tidegate.yaml:17:38: service: expected `next`, got `orders`
-      tidegate.yaml:17:50: path: expected `/7`, got `/orders/7`
-      tidegate.yaml:17:111: status: expected `200`, got none
-      tidegate.yaml:17:65: header `x-env`: expected `dev`, got `prod`
-      tidegate.yaml:17:77: header `x-a`: expected `b`, got none
-      tidegate.yaml:17:97: header `via`: expected none, got `1.1 tidegate`
+      tidegate.yaml:19:22: route: expected `hello`, got `orders`
+      tidegate.yaml:19:38: service: expected `next`, got `orders`
+      tidegate.yaml:19:50: path: expected `/7`, got `/orders/7`
+      tidegate.yaml:19:111: status: expected `200`, got none
+      tidegate.yaml:19:65: header `x-env`: expected `dev`, got `prod`
+      tidegate.yaml:19:77: header `x-a`: expected `b`, got none
+      tidegate.yaml:19:97: header `via`: expected none, got `1.1 tidegate`
       it went by route `orders` to `orders` as `/orders/7`
 
 1 of 1 case failed
@@ -100,10 +108,10 @@ FAIL  wrong
     let case = &all["cases"][0];
     assert_eq!(
         (case["name"].as_str(), case["passed"].as_bool(), case["line"].as_u64()),
-        (Some("wrong"), Some(false), Some(16))
+        (Some("wrong"), Some(false), Some(18))
     );
     let miss = serde_json::json!({ "what": "path", "expected": "`/7`", "actual": "/orders/7",
-        "file": "tidegate.yaml", "line": 17, "column": 50 });
+        "file": "tidegate.yaml", "line": 19, "column": 50 });
     assert_eq!(case["misses"][2], miss);
 }
 
@@ -190,7 +198,15 @@ GET /orders/7 of api.example.com
         (value["route"]["name"].as_str(), value["route"]["services"][1]["weight"].as_u64()),
         (Some("split"), Some(1))
     );
-    for asked in [&["get", "/"][..], &["GET", "ftp://x/"], &["GET", "/", "-H", "x"]] {
+    let inner = tidegate(folder.path(), &["explain", "GET", "http://a/inner/x", "--listener", "inner"]);
+    assert!(inner.code == Some(0) && inner.stdout.contains("route     `inner`"), "{inner:?}");
+    let wrong = [
+        &["get", "/"][..],
+        &["GET", "ftp://x/"],
+        &["GET", "/", "-H", "x"],
+        &["GET", "/", "--listener", "iner"],
+    ];
+    for asked in wrong {
         let ended = tidegate(folder.path(), &[&["explain"], asked].concat());
         assert_eq!((ended.code, ended.stdout.as_str()), (Some(2), ""), "{asked:?}");
     }

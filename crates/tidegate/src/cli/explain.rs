@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use std::fmt::Write;
 use std::path::Path;
 use std::process::ExitCode;
-use tidegate_config::{Asked, Chosen, Explanation, Leads, Verdict, explain};
-use tidegate_core::problem::Problems;
+use tidegate_config::{Asked, Chosen, Config, Explanation, Leads, Verdict, explain};
+use tidegate_core::problem::{Problem, Problems, nearest, quote};
 
 use super::say::{self, Form};
 use crate::{families, stage};
@@ -19,6 +19,8 @@ pub(super) struct Request<'a> {
     pub(super) url: &'a str,
     /// Headers.
     pub(super) headers: &'a [(String, String)],
+    /// The listener it comes to; the first of the file unless it is named.
+    pub(super) listener: Option<&'a str>,
 }
 
 /// Explains what would become of a request. The answer is no when no route takes it.
@@ -40,8 +42,25 @@ pub(super) fn run(path: &Path, request: &Request<'_>, form: Form) -> ExitCode {
 fn explained(path: &Path, request: &Request<'_>) -> Result<Explanation, Problems> {
     let config = tidegate_config::load(path, &families::ALL)?;
     let snapshot = stage::compiled(&config)?;
-    let asked = Asked { method: request.method, url: request.url, headers: request.headers, listener: "" };
+    let listener = match request.listener {
+        Some(name) => known(&config, name)?,
+        None => "",
+    };
+    let asked = Asked { method: request.method, url: request.url, headers: request.headers, listener };
     explain(&config, &snapshot, asked).map_err(Problems::from)
+}
+
+/// A name, if a listener has it.
+fn known<'a>(config: &Config, name: &'a str) -> Result<&'a str, Problem> {
+    let names: Vec<&str> = config.listen.iter().map(|row| row.name.as_str()).collect();
+    if names.contains(&name) {
+        return Ok(name);
+    }
+    let problem = Problem::new(format!("no listener is called {}", quote(name)));
+    Err(match nearest(name, names) {
+        Some(meant) => problem.hint(format!("did you mean `{meant}`?")),
+        None => problem,
+    })
 }
 
 fn text(explanation: &Explanation) -> String {

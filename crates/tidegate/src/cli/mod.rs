@@ -134,6 +134,9 @@ enum Command {
         /// A header of the request; may be given again
         #[arg(short = 'H', long = "header", value_name = "NAME: VALUE", value_parser = header)]
         headers: Vec<(String, String)>,
+        /// The listener it comes to. Unless set, the first of the file
+        #[arg(long, value_name = "NAME")]
+        listener: Option<String>,
         #[command(flatten)]
         file: ConfigFile,
         #[command(flatten)]
@@ -213,8 +216,9 @@ pub(crate) fn run() -> ExitCode {
         ),
         Command::Validate { file, config, output } => validate::run(&config.unwrap_or(file), output.form()),
         Command::Test { file, output } => cases::run(&file.config, output.form()),
-        Command::Explain { method, url, headers, file, output } => {
-            let request = explain::Request { method: &method, url: &url, headers: &headers };
+        Command::Explain { method, url, headers, listener, file, output } => {
+            let listener = listener.as_deref();
+            let request = explain::Request { method: &method, url: &url, headers: &headers, listener };
             explain::run(&file.config, &request, output.form())
         }
         Command::Reload { file, admin, output } => reload::run(&file.config, admin.as_deref(), output.form()),
