@@ -159,3 +159,23 @@ fn a_reader_that_leaves_early_is_no_failure() {
     let ended = run(Command::new("bash").args(["-c", &script]));
     assert_eq!((ended.stdout.trim(), ended.stderr.as_str()), ("0", ""));
 }
+
+#[test]
+fn a_gateway_is_asked_whether_it_is_ready() {
+    let folder = folder();
+    let (http, admin) = (ports::claim(), ports::claim());
+    let text =
+        format!("version: 1\nlisten: {{ http: \"127.0.0.1:{http}\" }}\nadmin: \"127.0.0.1:{admin}\"\n");
+    std::fs::write(folder.path().join("tidegate.yaml"), text).expect("write a file");
+    let nobody = tidegate(folder.path(), &["ready"]);
+    assert_eq!((nobody.code, nobody.stdout.as_str()), (Some(1), ""));
+    let expected = format!("no gateway answers on http://127.0.0.1:{admin}: ");
+    assert!(nobody.stderr.starts_with(&expected) && nobody.stderr.contains("--admin"), "{}", nobody.stderr);
+
+    let mut gateway = Process::start(Command::new(BIN).current_dir(folder.path()).arg("run"));
+    gateway.await_ready("ready", || tidegate(folder.path(), &["ready"]).code == Some(0));
+    let by_address = tidegate(Path::new("/"), &["ready", "--json", "--admin", &format!("127.0.0.1:{admin}")]);
+    assert_eq!((by_address.code, json(&by_address.stdout)["ready"].as_bool()), (Some(0), Some(true)));
+    let misuse = tidegate(folder.path(), &["ready", "--admin", "9900"]);
+    assert_eq!((misuse.code, misuse.stdout.as_str()), (Some(2), ""));
+}

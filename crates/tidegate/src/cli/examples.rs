@@ -63,6 +63,11 @@ Examples:
   tidegate reload -c gateway.yaml     the one that runs another file
   tidegate reload --json              the snapshot's number, and what changed";
 
+pub(super) const READY: &str = "\
+Examples:
+  tidegate ready                      the gateway that runs tidegate.yaml
+  tidegate ready --admin 127.0.0.1:9900";
+
 pub(super) const SCHEMA: &str = "\
 Example:
   tidegate schema > tidegate.schema.json

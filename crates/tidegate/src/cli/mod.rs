@@ -1,11 +1,13 @@
 //! The command line: what users type, and how it ends. Exit 0 is fine, 1 means "the answer is no", 2 is misuse or
 //! a configuration that cannot be used. What a command does stands in a file of its name, or in the room it runs.
 
+mod ask;
 mod cases;
 mod completions;
 mod examples;
 mod explain;
 mod init;
+mod ready;
 mod reload;
 mod run;
 mod say;
@@ -156,6 +158,19 @@ enum Command {
         #[command(flatten)]
         output: Output,
     },
+    /// Ask a running gateway whether it takes requests
+    ///
+    /// Exits with 1 if it does not, or if no gateway answers.
+    #[command(after_help = examples::READY)]
+    Ready {
+        #[command(flatten)]
+        file: ConfigFile,
+        /// Where its admin listener is: `ADDRESS:PORT` or `unix:PATH`. Unless set, where the file says
+        #[arg(long, value_name = "ADDRESS")]
+        admin: Option<String>,
+        #[command(flatten)]
+        output: Output,
+    },
     /// Print the JSON Schema of the configuration, for editors
     #[command(after_help = examples::SCHEMA)]
     Schema,
@@ -222,6 +237,7 @@ pub(crate) fn run() -> ExitCode {
             explain::run(&file.config, &request, output.form())
         }
         Command::Reload { file, admin, output } => reload::run(&file.config, admin.as_deref(), output.form()),
+        Command::Ready { file, admin, output } => ready::run(&file.config, admin.as_deref(), output.form()),
         Command::Schema => say::result(&tidegate_config::schema(&families::ALL)),
         Command::Completions { shell } => completions::run(shell),
         Command::Version { output } => version::run(output.form()),

@@ -2,23 +2,14 @@
 //! and where its token is kept.
 
 use serde_json::Value;
-use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream};
-use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::Duration;
 use tidegate_config::Config;
-use tidegate_core::problem::{Problem, Problems, quote};
-use tidegate_core::units::Bind;
+use tidegate_core::problem::{Problem, Problems};
 
+use super::ask::{self, Answer, Ask};
 use super::say::{self, Form};
-use crate::{families, local};
-
-/// A reload of ten thousand routes takes half a second; workers answer within one.
-const ANSWER_TIME: Duration = Duration::from_secs(30);
-/// Hundred problems with their lines are some 50 KiB.
-const ANSWER_BYTES_MAX: u64 = 4 << 20;
+use crate::families;
 
 /// Asks for a reload. `admin` is where, unless the file says.
 pub(super) fn run(path: &Path, admin: Option<&str>, form: Form) -> ExitCode {
@@ -27,10 +18,13 @@ pub(super) fn run(path: &Path, admin: Option<&str>, form: Form) -> ExitCode {
         Ok(config) => config,
         Err(problems) => return say::unusable_as(form, &problems),
     };
-    let asked = match address(&config, admin) {
-        Ok(bind) => token(&config).and_then(|token| ask(&bind, &token)),
+    let bind = match admin.map(ask::address).transpose() {
+        Ok(named) => named.unwrap_or_else(|| config.admin.bind.value.clone()),
         Err(problem) => return say::unusable(&problem.into()),
     };
+    let asked = token(&config).and_then(|token| {
+        ask::ask(&bind, Ask { method: "POST", path: "/api/v1/reload", token: Some(&token) })
+    });
     match asked {
         Ok(answer) if answer.status == 200 => say::result(&match form {
             Form::Json => say::pretty(&answer.body),
@@ -45,25 +39,6 @@ pub(super) fn run(path: &Path, admin: Option<&str>, form: Form) -> ExitCode {
     }
 }
 
-/// What the gateway said.
-struct Answer {
-    status: u16,
-    body: Value,
-}
-
-fn address(config: &Config, admin: Option<&str>) -> Result<Bind, Problem> {
-    let Some(text) = admin else { return Ok(config.admin.bind.value.clone()) };
-    if let Some(path) = text.strip_prefix("unix:") {
-        return Ok(Bind::Unix(path.into()));
-    }
-    let bare = text.strip_prefix("http://").unwrap_or(text).trim_end_matches('/');
-    match bare.parse::<SocketAddr>() {
-        Ok(address) => Ok(Bind::Inet(address)),
-        Err(_) => Err(Problem::new(format!("{} is not an address", quote(text)))
-            .hint("write the admin listener's, as in `127.0.0.1:9900` or `unix:/run/admin.sock`")),
-    }
-}
-
 fn token(config: &Config) -> Result<String, Problem> {
     let path = config.state.dir.join("admin-token");
     match std::fs::read_to_string(&path) {
@@ -71,60 +46,6 @@ fn token(config: &Config) -> Result<String, Problem> {
         Err(error) => Err(Problem::new(format!("cannot read the token in {}: {error}", path.display()))
             .hint("a gateway makes it at its first start; run this as its user, beside its file")),
     }
-}
-
-/// Something to speak HTTP over.
-trait Stream: Read + Write {}
-impl<T: Read + Write> Stream for T {}
-
-fn ask(bind: &Bind, token: &str) -> Result<Answer, Problem> {
-    let (host, shown) = match bind {
-        Bind::Inet(address) => {
-            let url = local::url(*address);
-            (url.trim_start_matches("http://").to_owned(), url)
-        }
-        Bind::Unix(path) => (String::from("localhost"), format!("unix:{}", path.display())),
-    };
-    let unheard = |error: io::Error| {
-        Problem::new(format!("no gateway answers on {shown}: {error}"))
-            .hint("start one with `tidegate run`, or say where it is with `--admin ADDRESS`")
-    };
-    let mut stream = connect(bind, &host).map_err(unheard)?;
-    let request = format!(
-        "POST /api/v1/reload HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {token}\r\n\
-         content-length: 0\r\nconnection: close\r\n\r\n"
-    );
-    let mut bytes = Vec::new();
-    stream.write_all(request.as_bytes()).map_err(unheard)?;
-    stream.take(ANSWER_BYTES_MAX).read_to_end(&mut bytes).map_err(unheard)?;
-    read(&bytes).ok_or_else(|| {
-        Problem::new(format!("what answers on {shown} is no gateway"))
-            .hint("say where it is with `--admin ADDRESS`")
-    })
-}
-
-fn connect(bind: &Bind, host: &str) -> io::Result<Box<dyn Stream>> {
-    match bind {
-        // An address that stands for all of this machine's is reached by its loopback one.
-        Bind::Inet(_) => {
-            let stream = TcpStream::connect(host)?;
-            stream.set_read_timeout(Some(ANSWER_TIME))?;
-            Ok(Box::new(stream))
-        }
-        Bind::Unix(path) => {
-            let stream = UnixStream::connect(path)?;
-            stream.set_read_timeout(Some(ANSWER_TIME))?;
-            Ok(Box::new(stream))
-        }
-    }
-}
-
-/// An answer of our own admin listener: it states a length or closes, and its bodies are JSON.
-fn read(bytes: &[u8]) -> Option<Answer> {
-    let text = std::str::from_utf8(bytes).ok()?;
-    let (head, body) = text.split_once("\r\n\r\n")?;
-    let status = head.strip_prefix("HTTP/1.1 ")?.get(..3)?.parse().ok()?;
-    Some(Answer { status, body: serde_json::from_str(body).unwrap_or(Value::Null) })
 }
 
 fn taken(body: &Value) -> String {

@@ -7,8 +7,8 @@ use tidegate_config::Config;
 use tidegate_core::problem::Problems;
 
 use super::say;
-use crate::families;
 use crate::gateway::{Changes, Gateway, StartError, last_good};
+use crate::{families, notify};
 
 /// The options for a file that cannot be used.
 #[derive(Args)]
@@ -46,6 +46,7 @@ pub(super) fn run(path: &Path, otherwise: &Otherwise) -> ExitCode {
     match Gateway::start(config, Changes::File(path.to_owned())) {
         Ok(gateway) => {
             tidegate_telemetry::say::plainly(&gateway.greeting());
+            notify::ready();
             gateway.serve_until_told();
             ExitCode::SUCCESS
         }

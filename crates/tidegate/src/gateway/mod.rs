@@ -32,6 +32,7 @@ use reload::Reloader;
 
 use crate::access_log;
 use crate::health;
+use crate::notify;
 use crate::worker::{self, Order, Start, WorkerListener};
 
 /// How long the access log may take to write its last lines once all requests are over: a second more than a slow disk
@@ -243,6 +244,7 @@ impl Gateway {
 
     fn end(mut self, end: End) {
         self.shared.is_draining.store(true, Relaxed);
+        notify::stopping();
         let is_cut = self.control.block_on(async {
             let drain = self.shared.running().config.drain.clone();
             let wait = drain.wait.on().filter(|_| end == End::Announced).unwrap_or_default();

@@ -20,7 +20,7 @@ use super::listening::{bind_all, bind_of, connection_limits, per_address};
 use super::watch::Stamps;
 use super::{Changes, Shared, kept};
 use crate::worker::{Order, Swap, WorkerListener};
-use crate::{access_log, families};
+use crate::{access_log, families, notify};
 
 /// How often snapshots that nobody sees any more are looked for.
 const BURY_EVERY: Duration = Duration::from_secs(1);
@@ -210,7 +210,9 @@ impl Shared {
         let shared = self.clone();
         let task = tokio::spawn(async move {
             let mut serving = shared.reloader.serving.lock().await;
+            notify::reloading();
             let result = shared.change(&mut serving).await;
+            notify::ready();
             shared.meters.count_reload(result.is_ok());
             result.map_err(NotReloaded::Problems)
         });
