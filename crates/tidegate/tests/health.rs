@@ -303,3 +303,59 @@ fn a_reload_of_the_rules_forgets_nothing() {
     await_true("checks begin again", SLACK * 5, || !is_subject_up());
     gateway.stop();
 }
+
+/// A check is read as strictly as an answer to a client would be.
+#[test]
+fn what_is_no_answer_is_a_failed_check() {
+    let send = |text: &str| vec![Act::Send(text.as_bytes().to_vec()), Act::Close];
+    let large = format!("HTTP/1.1 200 OK\r\nx: {}\r\n\r\n", "a".repeat(100_000));
+    let cases: [(&str, Vec<Act>, bool); 8] = [
+        ("no HTTP", send("+OK ready\r\n\r\n"), false),
+        ("half a head", send("HTTP/1.1 200 OK\r\n"), false),
+        ("closed", vec![Act::Close], false),
+        ("reset", vec![Act::Reset], false),
+        ("a head without end", send(&large), false),
+        ("interim, then final", send("HTTP/1.1 102 Wait\r\n\r\nHTTP/1.1 200 OK\r\n\r\n"), true),
+        ("a body cut short", send("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nok"), true),
+        ("a body without end", vec![Act::Send(b"HTTP/1.1 200 OK\r\n\r\nok".to_vec()), Act::AwaitEnd], true),
+    ];
+    for (name, acts, is_good) in cases {
+        let other = checked(|| answer(200));
+        let subject = checked(move || acts.clone());
+        let health = "health: { path: /healthz, every: 100ms, unhealthy: 2 }";
+        let gateway = Setup::new(BIN).start(&everything_to(&[other.address, subject.address], health));
+        match is_good {
+            true => drop(await_true("checks", SLACK * 5, || subject.connections() >= 4)),
+            false => drop(await_true(name, SLACK * 5, || !is_up(&gateway, subject.address))),
+        }
+        assert_eq!(is_up(&gateway, subject.address), is_good, "{name}");
+        gateway.stop();
+    }
+}
+
+/// It freezes under load: requests it holds are asked again elsewhere, checks take it out, and nobody's GET fails.
+#[test]
+fn a_backend_that_freezes_under_load_costs_no_get() {
+    let backends = [Nginx::answering(), Nginx::answering(), Nginx::answering()];
+    let addresses = backends.each_ref().map(|backend| backend.address);
+    let service = format!(
+        "{HEALTH}, timeouts: {{ response: 500ms }}, retry: {{ attempts: 2, on: [connect, reset, timeout] }}"
+    );
+    let gateway = Setup::new(BIN).start(&everything_to(&addresses, &service));
+    let request = GET.replace("/work", "/").into_bytes();
+    let load =
+        Load { address: gateway.http, request, rate: 1000, time: Duration::from_secs(4), connections: 32 };
+    let (answers, took) = std::thread::scope(|scope| {
+        let load = scope.spawn(|| load.run());
+        std::thread::sleep(Duration::from_secs(1));
+        backends[1].freeze();
+        let took = await_true("it is out", OUT_TIME + SLACK, || !is_up(&gateway, addresses[1]));
+        (load.join().expect("the load"), took)
+    });
+    backends[1].thaw();
+    let failed: Vec<_> = answers.iter().filter(|answer| answer.is_failed_unbegun()).collect();
+    let retries = gateway.metric("tidegate_retries_total", &["result=\"answered\""]);
+    println!("out after {took:?}; {retries} of {} asked again", answers.len());
+    assert!(failed.is_empty(), "{} of {} failed: {:?}", failed.len(), answers.len(), failed.first());
+    gateway.stop();
+}
