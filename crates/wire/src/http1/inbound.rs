@@ -6,6 +6,7 @@ use crate::buffer::{Buffer, LARGE_BYTES};
 use crate::scratch::{Leased, Reusable, Spares};
 use crate::socket::Socket;
 use std::cell::RefCell;
+use std::io;
 use std::os::fd::BorrowedFd;
 use std::task::{Context, Poll, ready};
 use std::thread::LocalKey;
@@ -49,6 +50,8 @@ pub(super) struct Inbound {
     wants_more_room: bool,
     /// Bytes of payload taken so far, of this message.
     pub(super) taken: u64,
+    /// The peer has reset the connection without having ended its side of it before.
+    pub(super) is_reset: bool,
 }
 
 impl Inbound {
@@ -60,6 +63,7 @@ impl Inbound {
             held: 0,
             wants_more_room: false,
             taken: 0,
+            is_reset: false,
         }
     }
 
@@ -119,7 +123,10 @@ impl Inbound {
         if self.buffer.len() == LARGE_BYTES {
             self.let_go();
         }
-        let n = ready!(socket.poll_read(cx, self.buffer.room())).map_err(|_| Fault::Gone)?;
+        let n = ready!(socket.poll_read(cx, self.buffer.room())).map_err(|error| {
+            self.is_reset = error.kind() == io::ErrorKind::ConnectionReset;
+            Fault::Gone
+        })?;
         self.buffer.filled(n);
         self.wants_more_room = self.buffer.is_full();
         Poll::Ready(Ok(n))

@@ -1,0 +1,64 @@
+//! Peers that do the unusual at a bad moment: a backend that resets with a request half read, a client that reads
+//! nothing while an interim answer is due, expectations that nobody met, protocols that nobody offered.
+
+use std::io::Read;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tidegate_testkit::backend::{Act, OK};
+use tidegate_testkit::gateway::{await_true, everything_to};
+use tidegate_testkit::{Connection, Gateway, RawBackend, Setup};
+
+const BIN: &str = env!("CARGO_BIN_EXE_tidegate");
+const SOON: Duration = Duration::from_secs(3);
+
+fn get(path: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n")
+}
+
+/// A backend that reads the head of a POST and resets the connection before its kernel has acknowledged a byte. It
+/// may have acted upon what it read.
+fn resetting_half_read(seen: &Arc<AtomicUsize>) -> RawBackend {
+    let seen = seen.clone();
+    RawBackend::start(move |visit| {
+        let mut head = [0; 64];
+        loop {
+            // A connection that has answered several times acknowledges with its answers: no bare ones in between.
+            let Ok(count) = visit.connection.stream().read(&mut head) else { return };
+            if count == 0 {
+                return;
+            }
+            if head.starts_with(b"POST") {
+                seen.fetch_add(1, Ordering::SeqCst);
+                visit.play(vec![Act::Reset]);
+                return;
+            }
+            let mut rest = [0; 4096];
+            let _ = visit.connection.stream().read(&mut rest);
+            visit.connection.send(OK);
+        }
+    })
+}
+
+#[test]
+fn a_post_that_was_read_and_reset_is_not_sent_again() {
+    let seen = Arc::new(AtomicUsize::new(0));
+    let backend = resetting_half_read(&seen);
+    let gateway = Setup::new(BIN).workers(1).start(&everything_to(&[backend.address], ""));
+    let mut client = gateway.connect();
+    for round in 1..=20 {
+        for _ in 0..3 {
+            client.send(get("/"));
+            assert_eq!(client.final_response("GET").unwrap().1.status(), 200);
+        }
+        client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello");
+        let (_, answer) = client.final_response("POST").unwrap();
+        assert_eq!(
+            (answer.status(), seen.load(Ordering::SeqCst)),
+            (502, round),
+            "seen by the backend so often"
+        );
+    }
+    gateway.stop();
+}
