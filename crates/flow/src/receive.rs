@@ -35,6 +35,8 @@ struct Waiting<'a, 'w, E> {
     /// The backend takes no more of the request; its answer may still come.
     is_upload_broken: bool,
     interims: usize,
+    /// An interim answer could not be written as a whole yet.
+    owes_interim: bool,
     /// When the request was sent: the response timeout runs from here.
     sent_at: Option<Nanos>,
     /// Bytes moved when last looked, and when that was: the idle timeout runs from there.
@@ -64,6 +66,7 @@ pub(crate) async fn receive<'w, E: Exchange>(
         hold_until,
         is_upload_broken: false,
         interims: 0,
+        owes_interim: false,
         sent_at: None,
         progress: (0, now),
         deadline,
@@ -97,6 +100,9 @@ impl<E: Exchange> Waiting<'_, '_, E> {
         cx: &mut Context<'_>,
         head: &mut ResponseHead,
     ) -> Poll<Result<ParsedResponse, TryError>> {
+        if self.owes_interim {
+            self.flush_interim(cx)?;
+        }
         if self.sent_at.is_none() && !self.is_upload_broken {
             match self.poll_upload(cx) {
                 Poll::Ready(Ok(())) => self.sent_at = Some(clock::coarse()),
@@ -155,9 +161,7 @@ impl<E: Exchange> Waiting<'_, '_, E> {
                 self.hold_until = None;
             }
             self.client.interim(head);
-            if let Poll::Ready(Err(_)) = self.client.poll_flush(cx) {
-                return Poll::Ready(Err(TryError::Final(Failure::client_gone())));
-            }
+            self.flush_interim(cx)?;
             if self.sent_at.is_none() && !self.is_upload_broken {
                 match self.poll_upload(cx) {
                     Poll::Ready(Ok(())) => self.sent_at = Some(clock::coarse()),
@@ -165,6 +169,16 @@ impl<E: Exchange> Waiting<'_, '_, E> {
                     Poll::Pending => {}
                 }
             }
+        }
+    }
+
+    /// Writes an interim answer, as far as the client takes it now.
+    fn flush_interim(&mut self, cx: &mut Context<'_>) -> Result<(), TryError> {
+        let flushed = self.client.poll_flush(cx);
+        self.owes_interim = flushed.is_pending();
+        match flushed {
+            Poll::Ready(Err(_)) => Err(TryError::Final(Failure::client_gone())),
+            Poll::Ready(Ok(())) | Poll::Pending => Ok(()),
         }
     }
 
@@ -217,10 +231,8 @@ impl<E: Exchange> Waiting<'_, '_, E> {
                 go_on.status = 100;
                 self.client.interim(&go_on);
                 cx.waker().wake_by_ref();
-                match self.client.poll_flush(cx) {
-                    Poll::Ready(Err(_)) => Poll::Ready(Err(TryError::Final(Failure::client_gone()))),
-                    _ => Poll::Pending,
-                }
+                self.flush_interim(cx)?;
+                Poll::Pending
             }
             Due::Response | Due::Idle => {
                 let is_unseen = !self.upstream.has_sent();

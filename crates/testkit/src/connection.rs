@@ -68,6 +68,20 @@ impl Connection {
         Connection::of(stream)
     }
 
+    /// Connects so that kernels hold little on the way here: small segments, a small buffer. A peer that sends some
+    /// 100 KiB has to wait for the test to read.
+    ///
+    /// # Panics
+    /// When nobody listens there.
+    pub fn narrow(address: SocketAddr) -> Connection {
+        let domain = socket2::Domain::for_address(address);
+        let socket = socket2::Socket::new(domain, socket2::Type::STREAM, None).expect("make a socket");
+        socket.set_tcp_mss(536).expect("set the segment size"); // what every host takes (RFC 9293 §3.7.1)
+        socket.set_recv_buffer_size(4 << 10).expect("set the buffer size");
+        socket.connect(&address.into()).unwrap_or_else(|error| panic!("connect to {address}: {error}"));
+        Connection::of(socket.into())
+    }
+
     /// Takes over a socket.
     ///
     /// # Panics

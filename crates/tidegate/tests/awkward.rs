@@ -62,3 +62,34 @@ fn a_post_that_was_read_and_reset_is_not_sent_again() {
     }
     gateway.stop();
 }
+
+/// The client's side is full when interim answers come: all of them reach it once it reads, although nothing else is
+/// written behind them.
+#[test]
+fn interim_answers_wait_for_a_client_that_reads_late() {
+    const INTERIMS: usize = 16;
+    let hints = format!("HTTP/1.1 103 Early Hints\r\nLink: </{}>\r\n\r\n", "a".repeat(30_000));
+    let are_read = Arc::new(AtomicBool::new(false));
+    let backend = RawBackend::start({
+        let are_read = are_read.clone();
+        move |visit| {
+            if visit.request().is_some() {
+                visit.connection.send(hints.repeat(INTERIMS));
+                await_true("they reach the client", SOON, || are_read.load(Ordering::SeqCst));
+                visit.connection.send(OK);
+            }
+        }
+    });
+    let gateway = Gateway::before(BIN, &[backend.address]);
+    let mut client = Connection::narrow(gateway.http).with_patience(SOON);
+    client.send(get("/"));
+    // Most of them come before the first is read.
+    std::thread::sleep(Duration::from_millis(300));
+    for number in 0..INTERIMS {
+        let interim = client.response("GET").unwrap_or_else(|lost| panic!("the {number}th: {:?}", lost.how));
+        assert_eq!(interim.status(), 103);
+    }
+    are_read.store(true, Ordering::SeqCst);
+    assert_eq!(client.response("GET").unwrap().body, b"ok");
+    gateway.stop();
+}

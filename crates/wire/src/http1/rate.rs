@@ -45,6 +45,11 @@ impl RateWatch {
         Ok(now.after(WINDOW))
     }
 
+    /// Whether the peer is waited for.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.waiting_since.is_some()
+    }
+
     /// The peer moved bytes: the wait is over for now. Says how long it was.
     pub(super) fn moving(&mut self, now: Nanos) -> Duration {
         let wait = self.waiting_since.take().map_or(Duration::ZERO, |since| now.since(since));

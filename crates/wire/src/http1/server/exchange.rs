@@ -58,21 +58,29 @@ impl Server {
 
     /// The client gave bytes.
     fn moved_in(&mut self) {
-        if self.rate_due != Nanos::NEVER {
+        if self.slow_in.is_waiting() {
             self.slow_in.moving(clock::coarse());
-            self.rate_due = Nanos::NEVER;
+            self.forget_rate();
         }
     }
 
     /// The client took bytes. One that let us wait long for it is a slow reader: the kernel gets less ahead of it.
     fn moved_out(&mut self) {
-        if self.rate_due == Nanos::NEVER {
-            return; // nobody was waited for
+        if !self.slow_out.is_waiting() {
+            return;
         }
-        self.rate_due = Nanos::NEVER;
-        if self.slow_out.moving(clock::coarse()) > SLOW_READER_WAIT && !self.is_slow_reader {
+        let waited = self.slow_out.moving(clock::coarse());
+        self.forget_rate();
+        if waited > SLOW_READER_WAIT && !self.is_slow_reader {
             self.is_slow_reader = true;
             self.socket.bound_unsent();
+        }
+    }
+
+    /// Nothing is due once the client is waited for in neither direction.
+    fn forget_rate(&mut self) {
+        if !self.slow_in.is_waiting() && !self.slow_out.is_waiting() {
+            self.rate_due = Nanos::NEVER;
         }
     }
 
@@ -153,7 +161,10 @@ impl Sink for Server {
     fn poll_finish(&mut self, cx: &mut Context<'_>, trailers: &Fields) -> Poll<Result<(), Fault>> {
         match self.outbound.poll_finish(&mut self.socket, cx, trailers, &mut self.sent) {
             Poll::Pending => self.watch_out(cx),
-            ready => ready,
+            ready => {
+                self.moved_out();
+                ready
+            }
         }
     }
 
@@ -170,6 +181,9 @@ impl Sink for Server {
         match self.outbound.poll_splice_out(&mut self.socket, cx, pipe, n) {
             Poll::Pending => self.watch_out(cx).map_ok(|()| 0),
             ready => {
+                if let Poll::Ready(Ok(moved)) = ready {
+                    self.sent += moved as u64;
+                }
                 self.moved_out();
                 ready
             }
@@ -254,7 +268,10 @@ impl Exchange for Server {
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Fault>> {
         match self.outbound.poll_flush(&mut self.socket, cx, &mut self.sent) {
             Poll::Pending => self.watch_out(cx),
-            ready => ready,
+            ready => {
+                self.moved_out();
+                ready
+            }
         }
     }
 
@@ -265,6 +282,11 @@ impl Exchange for Server {
     fn poll_deadline(&mut self, cx: &mut Context<'_>, at: Nanos) -> Poll<()> {
         if at <= clock::coarse() {
             return Poll::Ready(());
+        }
+        if self.rate_due <= clock::coarse() {
+            // Whoever still waits for the client has judged it anew in this turn. Nobody does, and it would wake us
+            // again and again.
+            self.rate_due = Nanos::NEVER;
         }
         self.arm(at.min(self.rate_due), cx);
         Poll::Pending
