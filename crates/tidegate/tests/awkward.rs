@@ -93,3 +93,41 @@ fn interim_answers_wait_for_a_client_that_reads_late() {
     assert_eq!(client.response("GET").unwrap().body, b"ok");
     gateway.stop();
 }
+
+/// Whoever was not told to go on may leave the body out: what follows could be either.
+#[test]
+fn an_answer_to_a_client_that_waits_for_100_ends_the_connection() {
+    let config = everything_to(&[([127, 0, 0, 1], 1).into()], "")
+        .replace("match: \"/**\", to: origin", "match: \"/**\", to: { respond: { status: 200, body: ok } }");
+    let gateway = Setup::new(BIN).start(&config);
+    let post = |expect: &str| format!("POST / HTTP/1.1\r\nHost: a\r\n{expect}Content-Length: 37\r\n\r\n");
+    let mut client = gateway.connect();
+    client.send(post("Expect: 100-continue\r\n"));
+    let (interim, answer) = client.final_response("POST").unwrap();
+    assert_eq!((interim.len(), answer.status(), answer.says_close()), (0, 200, true));
+    assert!(client.is_ended_within(SOON));
+    // One that sends its body unasked goes on.
+    let mut client = gateway.connect();
+    client.send(post("")).send(vec![b'x'; 37]).send(get("/"));
+    assert!(!client.final_response("POST").unwrap().1.says_close());
+    assert_eq!(client.final_response("GET").unwrap().1.body, b"ok");
+    gateway.stop();
+}
+
+/// What is answered while the gateway ends says that the connection does, too.
+#[test]
+fn an_answer_given_while_ending_says_that_the_connection_closes() {
+    let backend =
+        RawBackend::by_request(|_| vec![Act::Pause(Duration::from_millis(700)), Act::Send(OK.to_vec())]);
+    let gateway = Gateway::before(BIN, &[backend.address]);
+    let mut client = gateway.connect();
+    client.send(get("/"));
+    await_true("the backend is asked", SOON, || !backend.take_arrivals().is_empty());
+    let address = gateway.http;
+    gateway.begin_stop();
+    await_true("nobody listens any more", SOON, || std::net::TcpStream::connect(address).is_err());
+    let (_, answer) = client.final_response("GET").unwrap();
+    assert!(answer.body == b"ok" && answer.says_close());
+    assert!(client.is_ended_within(SOON));
+    gateway.await_stop(SOON);
+}

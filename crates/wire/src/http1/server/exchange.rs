@@ -230,6 +230,7 @@ impl Exchange for Server {
     fn interim(&mut self, head: &ResponseHead) {
         // An HTTP/1.0 client does not know interim answers (RFC 9110 §15.2).
         if self.request.version == Version::Http11 {
+            self.has_continued |= head.status == 100;
             let framing = ResponseFraming {
                 length: Length::Empty,
                 stated_length: None,
@@ -245,6 +246,10 @@ impl Exchange for Server {
     }
 
     fn answer(&mut self, request: &RequestHead, head: &ResponseHead, body: AnswerBody) {
+        // A client that was not told to go on may leave the body out or send it all the same: what follows cannot be
+        // told to be one or the other (RFC 9110 §10.1.1). And what is answered while the gateway ends is the last.
+        let waits_for_100 = self.expects_continue() && !self.has_continued && self.inbound.taken == 0;
+        self.is_closing |= waits_for_100 || self.serving.is_draining.get();
         self.is_answered = true;
         self.is_closing |= self.serving.stage.get() != Stage::Open;
         let (framing, is_chunked, mut connection) = self.framing_of(head, body);

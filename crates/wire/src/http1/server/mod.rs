@@ -65,6 +65,8 @@ pub struct Server {
     rate_due: Nanos,
     is_slow_reader: bool,
     is_answered: bool,
+    /// The client was told to go on with its body.
+    has_continued: bool,
     is_closing: bool,
     is_tunnel: bool,
 }
@@ -87,6 +89,7 @@ impl Server {
             rate_due: Nanos::NEVER,
             is_slow_reader: false,
             is_answered: false,
+            has_continued: false,
             is_closing: false,
             is_tunnel: false,
         }
@@ -175,6 +178,7 @@ impl Server {
         self.inbound.begin(request.length, false);
         self.served += 1;
         self.is_answered = false;
+        self.has_continued = false;
         self.is_closing = !request.is_keep_alive
             || self.served >= self.serving.limits.get().requests
             || self.serving.stage.get() != Stage::Open;
