@@ -187,7 +187,13 @@ impl<E: Exchange> Waiting<'_, '_, E> {
         if head.status != 101 {
             return Ok(parsed);
         }
-        let is_asked = self.client.upgrade().is_some() && parsed.upgrade.is_some();
+        let is_asked = match (self.client.upgrade(), parsed.upgrade) {
+            (Some(offered), Some(taken)) => {
+                let offered = offered.of(self.request.fields.text());
+                taken.of(head.fields.text()).eq_ignore_ascii_case(offered)
+            }
+            _ => false,
+        };
         if is_asked { Ok(parsed) } else { Err(self.bad()) }
     }
 

@@ -114,6 +114,24 @@ fn an_answer_to_a_client_that_waits_for_100_ends_the_connection() {
     gateway.stop();
 }
 
+#[test]
+fn a_switch_to_a_protocol_that_was_not_offered_is_a_bad_answer() {
+    let backend = RawBackend::by_request(|request| {
+        let protocol = request.target().trim_start_matches('/').to_owned();
+        let head = "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: ";
+        vec![Act::Send(format!("{head}{protocol}\r\n\r\n").into_bytes()), Act::AwaitEnd]
+    });
+    let gateway = Gateway::before(BIN, &[backend.address]);
+    for (protocol, status) in [("WebSocket", 101), ("chat", 502), ("websocket/13", 502)] {
+        let offer = "Host: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n";
+        let mut client = gateway.connect();
+        let answer = client.send(format!("GET /{protocol} HTTP/1.1\r\n{offer}")).response("GET").unwrap();
+        assert_eq!(answer.status(), status, "{protocol}");
+        client.reset();
+    }
+    gateway.stop();
+}
+
 /// What is answered while the gateway ends says that the connection does, too.
 #[test]
 fn an_answer_given_while_ending_says_that_the_connection_closes() {
