@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::FileTypeExt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
@@ -150,12 +151,21 @@ fn bind_unix(path: &PathBuf) -> io::Result<socket2::Socket> {
     let socket = socket2::Socket::new(Domain::UNIX, Type::STREAM, None)?;
     let address = SockAddr::unix(path)?;
     socket.set_nonblocking(true)?;
-    if path.exists() && socket2::Socket::new(Domain::UNIX, Type::STREAM, None)?.connect(&address).is_err() {
-        std::fs::remove_file(path)?; // left by a process that is gone
+    if is_left_over(path, &address)? {
+        std::fs::remove_file(path)?;
     }
     socket.bind(&address)?;
     socket.listen(BACKLOG)?;
     Ok(socket)
+}
+
+/// Whether a path is the socket of a process that is gone. Any other file there is not ours to remove, and the bind
+/// says that the address is in use.
+fn is_left_over(path: &PathBuf, address: &SockAddr) -> io::Result<bool> {
+    let is_socket = std::fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket());
+    let is_refused = |error: io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
+    Ok(is_socket
+        && socket2::Socket::new(Domain::UNIX, Type::STREAM, None)?.connect(address).is_err_and(is_refused))
 }
 
 enum Accepting {
@@ -355,6 +365,21 @@ mod tests {
         let _first = counts.admit(at("2001:db8:0:1::1"), None, ONE).expect("first");
         assert!(counts.admit(at("2001:db8:0:1:ffff::2"), None, ONE).is_none(), "same /64");
         assert!(counts.admit(at("2001:db8:0:2::1"), None, ONE).is_some(), "next /64");
+    }
+
+    #[test]
+    fn a_socket_that_was_left_is_replaced_and_a_file_of_somebody_is_not() {
+        let folder = std::env::temp_dir().join(format!("tidegate-listen-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let (left, file) = (folder.join("left"), folder.join("file"));
+        drop(std::os::unix::net::UnixListener::bind(&left).unwrap());
+        let first = bind_unix(&left).expect("nobody listens there any more");
+        assert_eq!(bind_unix(&left).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+        drop(first);
+        std::fs::write(&file, "precious").unwrap();
+        assert_eq!(bind_unix(&file).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+        assert_eq!(std::fs::read(&file).unwrap(), b"precious");
+        std::fs::remove_dir_all(&folder).unwrap();
     }
 
     #[test]
