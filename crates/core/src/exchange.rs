@@ -176,6 +176,10 @@ pub trait Exchange: Source + Sink {
     /// from then on `Source` and `Sink` carry raw bytes.
     fn answer(&mut self, request: &RequestHead, head: &ResponseHead, body: AnswerBody);
 
+    /// Says which trailers may follow the request's body: those that the head announces in Trailer. Others are
+    /// dropped. Before the body is looked at.
+    fn announce_trailers(&mut self, head: &RequestHead);
+
     /// The connection ends after this answer. Before `answer`.
     fn close_after(&mut self);
 

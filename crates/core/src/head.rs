@@ -228,6 +228,17 @@ impl Fields {
         }
     }
 
+    /// Makes nothing of every Trailer line that announces such a name.
+    pub fn forget_announced(&mut self, is_such: impl Fn(&[u8]) -> bool) {
+        let Fields { text, list } = self;
+        for field in list.iter_mut().filter(|field| field.name == Name::Trailer) {
+            if field.value.of(text).split(|&b| b == b',').any(|name| is_such(name.trim_ascii())) {
+                field.name = Name::Other;
+                field.is_removed = true;
+            }
+        }
+    }
+
     /// Replaces every field of that name with one.
     pub fn set(&mut self, name: &str, value: &[u8]) {
         self.remove_named(name.as_bytes());

@@ -48,7 +48,11 @@ impl HeaderName {
     /// Removes every field that a backend may take for one of this name. CGI and its heirs (RFC 3875 §4.1.18:
     /// PHP, WSGI, Rack) read `X_User` and `X-User` as the same variable. A client could thus slip in a field that
     /// was to be removed, or one beside the value that was set.
+    ///
+    /// Nor may it come as a trailer, which some backends take for a field: a Trailer line that announces it counts as
+    /// not written.
     pub fn remove_alike_from(&self, fields: &mut Fields) {
+        fields.forget_announced(|name| is_alike(name, self.text.as_bytes()));
         if self.known != Name::Other {
             // The codec drops what mimics a known name.
             return fields.remove(self.known);

@@ -2,7 +2,7 @@
 //! `rescue`, and every request ends in `record`.
 
 use tidegate_core::exchange::Exchange;
-use tidegate_core::head::{RequestHead, ResponseHead};
+use tidegate_core::head::{Length, RequestHead, ResponseHead};
 use tidegate_core::plan::{Leg, RoutePlan, Snapshot, Target};
 use tidegate_wire::scratch::Leased;
 
@@ -38,6 +38,10 @@ async fn steps<'s, E: Exchange>(
     else {
         return Ok(());
     };
+    if client.length() == Length::Streamed {
+        // After the policies: what they edit does not come as a trailer either.
+        client.announce_trailers(request);
+    }
     record.leg = Some(leg);
     let mut reached = call::call(worker, plan, leg, request, client, response, record).await?;
     outbound::outbound(plan, request, response, record.origin(client));

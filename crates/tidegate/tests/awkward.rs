@@ -149,3 +149,30 @@ fn an_answer_given_while_ending_says_that_the_connection_closes() {
     assert!(client.is_ended_within(SOON));
     gateway.await_stop(SOON);
 }
+
+/// Trailers are for the receiver that was told of them, and no way around what the operator says about a field.
+#[test]
+fn only_announced_trailers_reach_a_backend_and_none_that_an_edit_names() {
+    let backend = RawBackend::answering(OK);
+    let config = everything_to(&[backend.address], "").replace(
+        "to: origin",
+        "to: origin, headers: { request: { set: { X-User: nobody }, remove: [X-Role] } }",
+    );
+    let gateway = Setup::new(BIN).start(&config);
+    let trailers = "X-Sum: 1\r\nX-Also: 2\r\nx-user: root\r\nX_User: root\r\nX-ROLE: admin\r\n";
+    for (announced, expected) in [
+        ("", ""),
+        ("Trailer: x-sum\r\n", "X-Sum: 1\r\n"),
+        (
+            "Trailer: x-user\r\nTrailer: x_user, x-role\r\nTrailer: X-Also,X-Sum\r\n",
+            "X-Sum: 1\r\nX-Also: 2\r\n",
+        ),
+    ] {
+        let head = format!("POST / HTTP/1.1\r\nHost: a\r\n{announced}Transfer-Encoding: chunked\r\n\r\n");
+        assert_eq!(gateway.ask(format!("{head}5\r\nhello\r\n0\r\n{trailers}\r\n")).body, b"ok");
+        let request = backend.take_arrivals().remove(0).request.unwrap();
+        assert_eq!(request.body, b"hello");
+        assert_eq!(String::from_utf8_lossy(&request.trailers), expected, "{announced:?}");
+    }
+    gateway.stop();
+}

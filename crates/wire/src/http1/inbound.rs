@@ -1,7 +1,7 @@
 //! The reading half of an HTTP/1 connection while a message body is on its way: from socket bytes to body
 //! pieces. The same for requests and responses. Framing is decided by the head; here it is only followed.
 
-use super::chunked::{Decoder, Step};
+use super::chunked::{Decoder, Step, drop_undeclared};
 use crate::buffer::{Buffer, LARGE_BYTES};
 use crate::scratch::{Leased, Reusable, Spares};
 use crate::socket::Socket;
@@ -13,6 +13,7 @@ use std::thread::LocalKey;
 use tidegate_core::exchange::{Fault, Fill};
 use tidegate_core::head::{Fields, Length, NO_FIELDS};
 use tidegate_core::limits::PIECES_MAX;
+use tidegate_core::name::Name;
 use tidegate_core::outcome::Refusal;
 
 /// Bodies up to this size stay whole in the buffer until they are of no more use, so that a failed try can be
@@ -36,6 +37,8 @@ struct Chunks {
     /// Bytes at the buffer's front that the decoder has been through.
     scanned: usize,
     is_ended: bool,
+    /// The trailers that may go on, as Trailer fields; `None` is all of them.
+    announced: Option<Fields>,
 }
 
 /// The reading half.
@@ -78,6 +81,15 @@ impl Inbound {
             Length::Streamed if is_until_close => Body::UntilClose,
             Length::Streamed => Body::Chunked(Leased::take()),
         };
+    }
+
+    /// Of the trailers only those go on that these fields announce in Trailer.
+    pub(super) fn announce_trailers(&mut self, head: &Fields) {
+        let Body::Chunked(chunks) = &mut self.body else { return };
+        let announced = chunks.announced.insert(Fields::default());
+        for field in head.list().iter().filter(|field| field.name == Name::Trailer) {
+            announced.add(Name::Trailer, field.value.of(head.text()));
+        }
     }
 
     /// Whether a stated length is outstanding: the peer owes us bytes.
@@ -311,6 +323,7 @@ impl Reusable for Chunks {
         self.count = 0;
         self.scanned = 0;
         self.is_ended = false;
+        self.announced = None;
         true
     }
     fn spares() -> &'static LocalKey<RefCell<Spares<Self>>> {
@@ -334,6 +347,11 @@ impl Chunks {
                 Step::End(n) => {
                     self.scanned += n;
                     self.is_ended = true;
+                    if let Some(announced) = &self.announced {
+                        drop_undeclared(&mut self.decoder.trailers, announced);
+                        // Ours alone: the head has it.
+                        self.decoder.trailers.remove(Name::XRequestId);
+                    }
                 }
                 Step::More => break,
             }

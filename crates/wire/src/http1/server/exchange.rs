@@ -241,6 +241,10 @@ impl Exchange for Server {
         }
     }
 
+    fn announce_trailers(&mut self, head: &RequestHead) {
+        self.inbound.announce_trailers(&head.fields);
+    }
+
     fn close_after(&mut self) {
         self.is_closing = true;
     }
