@@ -18,7 +18,7 @@ use tidegate_core::policy::Policy;
 use tidegate_core::problem::{Place, Source};
 use tidegate_core::rewrite::Rewrite;
 use tidegate_core::settings::{Declaration, Fault, Placed, Shape, Table, Toggle, Word};
-use tidegate_core::units::{Bind, ByteRate, Bytes, Count, Label, Share};
+use tidegate_core::units::{Bind, ByteRate, Bytes, Count, Label, Network, Share};
 use tidegate_core::{choice, settings};
 
 /// A configuration that was read and checked: every name in it is defined, every value in range.
@@ -168,6 +168,8 @@ settings! {
     pub struct Listen {
         /// The address: `127.0.0.1:8080`, `[::1]:8080`, or `unix:/path` for a socket.
         pub bind: Placed<Bind>,
+        /// Proxies before this gateway: their addresses, or networks such as `10.0.0.0/8`. What they say in `x-forwarded-for`, `x-forwarded-proto`, `x-forwarded-host`, `forwarded` and `x-request-id` is believed; from all others these are dropped.
+        pub trusted: Vec<Network> = Vec::new(),
         /// Bounds on what a client may take.
         pub limits: ListenLimits,
     }

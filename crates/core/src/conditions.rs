@@ -186,7 +186,12 @@ mod tests {
     #[test]
     fn all_conditions_must_hold_and_none_always_do() {
         let exactly = |text: &str| Wanted::exactly(text.as_bytes());
-        let client = |listener: &str| Client { address: None, listener: listener.into(), is_secure: false };
+        let client = |listener: &str| Client {
+            address: None,
+            listener: listener.into(),
+            is_secure: false,
+            trusted: None,
+        };
         let mut request = RequestHead::default();
         for (name, value) in [("X-Beta", "0"), ("x-BETA", "1"), ("Empty", ""), ("Cookie", "a"), ("Gone", "1")]
         {

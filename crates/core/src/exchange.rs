@@ -5,6 +5,7 @@
 use crate::clock::Nanos;
 use crate::head::{Fields, Length, RequestHead, ResponseHead};
 use crate::outcome::Refusal;
+use crate::units::Network;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::os::fd::BorrowedFd;
@@ -52,6 +53,8 @@ pub struct Client {
     pub listener: Rc<str>,
     /// Whether it came over TLS.
     pub is_secure: bool,
+    /// The peers whose forwarding fields this listener believes, if this is one of them.
+    pub trusted: Option<Rc<[Network]>>,
 }
 
 /// Why bytes stopped moving on one side.

@@ -137,6 +137,28 @@ impl Fields {
         self.add_from(name, name.text().len(), start, value_start);
     }
 
+    /// Replaces every field of a known name by one that lists their values in order and ends with `last`
+    /// (RFC 9110 §5.3). Fields removed before are listed too, so that no Connection field can hide one.
+    pub fn join(&mut self, name: Name, last: &[u8]) {
+        debug_assert!(
+            !last.is_empty() && is_field_value(last),
+            "a field added by the gateway is well formed"
+        );
+        let start = self.text.len();
+        self.text.extend_from_slice(name.text().as_bytes());
+        self.text.extend_from_slice(b": ");
+        let value_start = self.text.len();
+        for field in self.list.iter_mut().filter(|field| field.name == name) {
+            field.is_removed = true;
+            if !field.value.is_empty() {
+                self.text.extend_from_within(field.value.start as usize..field.value.end as usize);
+                self.text.extend_from_slice(b", ");
+            }
+        }
+        self.text.extend_from_slice(last);
+        self.add_from(name, name.text().len(), start, value_start);
+    }
+
     fn push_known(&mut self, known: Name, name: &str, value: &[u8]) {
         debug_assert!(
             !name.is_empty() && is_field_value(value),

@@ -272,7 +272,7 @@ mod tests {
 
     #[test]
     fn a_field_is_listed_as_the_codec_would() {
-        let client = Client { address: None, listener: "http".into(), is_secure: false };
+        let client = Client { address: None, listener: "http".into(), is_secure: false, trusted: None };
         let origin = Origin { client: &client, request_id: b"7f" };
         let cases = [
             (field("X-Env", "prod"), "x-env: prod\r\n", "prod"),

@@ -37,6 +37,11 @@ pub const CHUNK_EXTENSION_BYTES_MAX: usize = 256;
 pub const TRAILER_BYTES_MAX: usize = 8 << 10;
 /// Trailer fields of one body.
 pub const TRAILER_FIELDS_MAX: usize = 32;
+/// Addresses of X-Forwarded-For that are looked at from the right to find the client. Chains of trusted proxies are
+/// short; a longer one was made up by whoever stands before them, and each costs a comparison with every network.
+pub const FORWARDED_ADDRESSES_MAX: usize = 32;
+/// Longest request id that is taken over from a trusted peer. A UUID has 36 bytes, common trace headers up to 70.
+pub const REQUEST_ID_BYTES_MAX: usize = 128;
 /// Interim (1xx) responses before one final response. Two or three are normal; a flood is an attack.
 pub const INTERIM_RESPONSES_MAX: usize = 16;
 /// Unread request body that is read and thrown away to keep the connection; more closes it.

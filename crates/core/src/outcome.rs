@@ -22,6 +22,7 @@ pub enum Outcome {
     BackendTimeout,
     BackendError,
     ClientGone,
+    Loop,
     Internal,
 }
 
@@ -45,6 +46,7 @@ impl Outcome {
             Outcome::BackendTimeout => "backend_timeout",
             Outcome::BackendError => "backend_error",
             Outcome::ClientGone => "client_gone",
+            Outcome::Loop => "loop",
             Outcome::Internal => "internal",
         }
     }

@@ -2,9 +2,11 @@
 //! scalar, shows itself so that it is read back the same, and explains what is wrong.
 
 mod address;
+mod network;
 mod rates;
 
 pub use address::{Bind, Use, inet, unix_path};
+pub use network::Network;
 pub use rates::{ByteRate, Period, Rate, Share};
 
 use crate::settings::{Fault, Shape, Word};

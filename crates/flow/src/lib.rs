@@ -8,6 +8,7 @@ mod forward;
 mod inbound;
 mod json;
 mod line;
+mod origin;
 mod outbound;
 mod pump;
 mod receive;

@@ -153,11 +153,12 @@ mod tests {
             address: Some("[2001:db8:1111:2222:3333:4444:5555:6666]:65535".parse().unwrap()),
             listener: name.as_str().into(),
             is_secure: false,
+            trusted: None,
         };
         let mut out = Vec::new();
         let line = Line {
             head_at: Nanos(1),
-            request_id: &[b'f'; 32],
+            request_id: &[b'f'; tidegate_core::limits::REQUEST_ID_BYTES_MAX],
             client: &client,
             route: &name,
             service: &name,

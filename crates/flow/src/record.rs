@@ -4,8 +4,9 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use tidegate_core::clock::{self, Nanos};
-use tidegate_core::exchange::Exchange;
+use tidegate_core::exchange::{Client, Exchange};
 use tidegate_core::head::{RequestHead, Span};
+use tidegate_core::limits::REQUEST_ID_BYTES_MAX;
 use tidegate_core::log::Log;
 use tidegate_core::meters::bump;
 use tidegate_core::name::Name;
@@ -13,29 +14,46 @@ use tidegate_core::outcome::Outcome;
 use tidegate_core::plan::{Leg, RoutePlan, Snapshot};
 use tidegate_core::service::Backend;
 use tidegate_core::template::Origin;
+use tidegate_core::units::Network;
 use tidegate_wire::scratch;
 
 use crate::line::{Asked, Line, Times};
+use crate::origin;
 use crate::worker::Worker;
 
-/// A request's id: 128 random bits in hex, the same in the answer, at the backend and in the log.
-pub(crate) struct RequestId([u8; 32]);
+/// A request's id, the same in the answer, at the backend and in the log: 128 random bits in hex, or what a trusted
+/// peer called it.
+pub(crate) struct RequestId {
+    text: [u8; REQUEST_ID_BYTES_MAX],
+    len: usize,
+}
+
+/// Hex digits of 128 bits.
+const MADE_BYTES: usize = 32;
 
 impl RequestId {
     pub(crate) fn new(worker: &Worker) -> RequestId {
         const HEX: &[u8; 16] = b"0123456789abcdef";
         let bits = u128::from(worker.random()) << 64 | u128::from(worker.random());
-        let mut text = [0; 32];
-        for (pair, byte) in text.chunks_exact_mut(2).zip(bits.to_be_bytes()) {
+        let mut text = [0; REQUEST_ID_BYTES_MAX];
+        for (pair, byte) in text[..MADE_BYTES].chunks_exact_mut(2).zip(bits.to_be_bytes()) {
             pair[0] = HEX[usize::from(byte >> 4)];
             pair[1] = HEX[usize::from(byte & 15)];
         }
-        RequestId(text)
+        RequestId { text, len: MADE_BYTES }
+    }
+
+    /// The id of a trusted peer. What is longer than an id may be is cut.
+    fn given(id: &[u8]) -> RequestId {
+        let mut text = [0; REQUEST_ID_BYTES_MAX];
+        let len = id.len().min(text.len());
+        text[..len].copy_from_slice(&id[..len]);
+        RequestId { text, len }
     }
 
     /// As text.
     pub(crate) fn bytes(&self) -> &[u8] {
-        &self.0
+        &self.text[..self.len]
     }
 }
 
@@ -51,6 +69,8 @@ pub(crate) enum Last {
 /// What is known of a request in flight.
 pub(crate) struct Record<'s> {
     id: RequestId,
+    /// The client behind a trusted peer; `None` when the peer is the client.
+    client: Option<Client>,
     worker: usize,
     head_at: Nanos,
     /// How it ended.
@@ -90,6 +110,7 @@ impl Record<'_> {
     pub(crate) fn begin<'s>(worker: &Worker, snapshot: &'s Snapshot, request: &RequestHead) -> Record<'s> {
         Record {
             id: RequestId::new(worker),
+            client: None,
             worker: worker.number,
             head_at: clock::exact(),
             outcome: Outcome::Ok,
@@ -112,14 +133,23 @@ impl Record<'_> {
         }
     }
 
+    /// Takes a trusted peer at its word: who the client is, and what the request is called.
+    pub(crate) fn believe(&mut self, peer: &Client, trusted: &[Network], request: &RequestHead) {
+        self.client = Some(origin::behind(peer, trusted, &request.fields));
+        if let Some(id) = origin::request_id(&request.fields) {
+            self.id = RequestId::given(id);
+        }
+    }
+
     /// The id.
     pub(crate) fn request_id(&self) -> &[u8] {
-        &self.id.0
+        self.id.bytes()
     }
 
     /// What policies and templates see of the request beside its head.
     pub(crate) fn origin<'a, E: Exchange>(&'a self, client: &'a E) -> Origin<'a> {
-        Origin { client: client.client(), request_id: self.request_id() }
+        let client = self.client.as_ref().unwrap_or_else(|| client.client());
+        Origin { client, request_id: self.request_id() }
     }
 
     /// When the head had come.
@@ -228,7 +258,7 @@ impl Record<'_> {
         let line = Line {
             head_at: self.head_at,
             request_id: self.request_id(),
-            client: client.client(),
+            client: self.origin(client).client,
             route,
             service: self.leg.map_or(NOBODY, |leg| &leg.service.name),
             backend: logged.backend.as_deref(),

@@ -46,6 +46,11 @@ impl Failure {
         Failure::new(499, Outcome::ClientGone)
     }
 
+    /// A request that has been here before: it would come back for ever.
+    pub(crate) fn looped() -> Failure {
+        Failure { detail: "the request came back to this gateway", ..Failure::new(508, Outcome::Loop) }
+    }
+
     /// A policy's own answer.
     pub(crate) fn reply(reply: Box<Reply>) -> Failure {
         Failure { reply: Some(reply.clone()), ..Failure::new(reply.status, reply.outcome) }

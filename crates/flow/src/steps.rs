@@ -15,6 +15,9 @@ use crate::{call, deliver, forward, inbound, outbound, reply, rescue, route};
 pub(crate) async fn run<E: Exchange>(worker: &Worker, request: &mut RequestHead, client: &mut E) {
     let snapshot = worker.snapshot();
     let mut record = Record::begin(worker, &snapshot, request);
+    if let Some(trusted) = &client.client().trusted {
+        record.believe(client.client(), trusted, request);
+    }
     let mut response: Leased<ResponseHead> = Leased::take();
 
     let mut plan = None;
@@ -61,7 +64,7 @@ pub(crate) async fn towards<'s, E: Exchange>(
     chosen: &mut Option<&'s RoutePlan>,
 ) -> Result<Option<(&'s RoutePlan, &'s Leg)>, Failure> {
     let plan = *chosen.insert(route::route(snapshot, request, client)?);
-    forward::request(worker, request, client, record.request_id());
+    forward::request(worker, request, client, record.origin(client))?;
     inbound::inbound(plan, request, client, record.origin(client)).await?;
     let leg = match &plan.target {
         Target::Service(leg) => leg,

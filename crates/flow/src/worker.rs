@@ -35,7 +35,7 @@ pub struct Worker {
     pub number: usize,
     /// How many workers there are; per-process bounds are divided by it.
     pub workers: usize,
-    /// What this gateway calls itself in Via.
+    /// What this gateway calls itself in Via and CDN-Loop: 64 bytes at most.
     pub node: Rc<str>,
     snapshot: RefCell<Pinned>,
     /// By `Service::index`. Services of two snapshots may share a place: the version tells whose roster it is.

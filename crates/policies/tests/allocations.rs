@@ -57,7 +57,12 @@ fn edited_heads_are_not_allocated_for() {
     let settings = map([("request", edits()), ("response", edits())]);
     let policy = (kind.build)(&settings, &mut Problems::default()).expect("it has edits");
     for address in ["10.0.0.9:5", "[2001:db8::1]:5"] {
-        let client = Client { address: address.parse().ok(), listener: "http".into(), is_secure: false };
+        let client = Client {
+            address: address.parse().ok(),
+            listener: "http".into(),
+            is_secure: false,
+            trusted: None,
+        };
         let origin = Origin { client: &client, request_id: b"0123456789abcdef" };
         let (mut request, mut answer) = (RequestHead::default(), ResponseHead::default());
         let mut counts = Vec::new();

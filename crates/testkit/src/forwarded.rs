@@ -5,8 +5,8 @@
 use crate::message::{self, Framing, Message};
 
 /// The fields that the gateway adds for backends, and nothing else may add.
-pub const ADDED: [&str; 5] =
-    ["x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-request-id", "via"];
+pub const ADDED: [&str; 6] =
+    ["x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-request-id", "via", "cdn-loop"];
 
 /// The fields that the gateway writes anew where they belong, spelled so.
 pub const FRAMING: [&str; 5] = ["connection", "content-length", "expect", "transfer-encoding", "upgrade"];

@@ -21,6 +21,7 @@ pub struct Setup {
     limits: String,
     drain_wait: String,
     listeners: Vec<String>,
+    trusted: String,
 }
 
 impl Setup {
@@ -30,6 +31,7 @@ impl Setup {
             bin: bin.into(),
             workers: 2,
             limits: "{}".into(),
+            trusted: "[]".into(),
             drain_wait: "off".into(),
             listeners: Vec::new(),
         }
@@ -59,6 +61,12 @@ impl Setup {
         self
     }
 
+    /// The listener's `trusted`, such as `[127.0.0.1]`.
+    pub fn trusted(mut self, trusted: &str) -> Setup {
+        self.trusted = trusted.into();
+        self
+    }
+
     /// Starts it with these `services` and `routes`, and waits until it is ready.
     ///
     /// # Panics
@@ -74,9 +82,9 @@ impl Setup {
             .collect();
         let binds: String = others.iter().map(|(name, bind)| format!(", {name}: \"{bind}\"")).collect();
         let text = format!(
-            "version: 1\nworkers: {}\nlisten: {{ http: {{ bind: \"{http}\", limits: {} }}{binds} }}\n\
+            "version: 1\nworkers: {}\nlisten: {{ http: {{ bind: \"{http}\", limits: {}, trusted: {} }}{binds} }}\n\
              admin: {{ bind: \"{admin}\" }}\nstate: {{ dir: state }}\ndrain: {{ wait: {} }}\n{services_and_routes}\n",
-            self.workers, self.limits, self.drain_wait
+            self.workers, self.limits, self.trusted, self.drain_wait
         );
         let file = folder.path().join(FILE);
         std::fs::write(&file, text).expect("write the configuration");

@@ -8,6 +8,7 @@ mod gateway;
 mod health;
 mod lag;
 mod local;
+mod node;
 mod notify;
 mod stage;
 mod up;

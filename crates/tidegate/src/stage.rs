@@ -15,7 +15,7 @@ use tidegate_flow::{End, Worker, rehearse};
 use tidegate_wire::http1::request::RequestParser;
 
 use crate::gateway;
-use crate::worker::NODE;
+use crate::node;
 
 /// The host of a request that names none: every browser on this machine says so.
 const HOST: &str = "localhost";
@@ -57,7 +57,7 @@ impl<'a> Stage<'a> {
             .enable_all()
             .build()
             .map_err(|error| Problem::new(format!("cannot start: {error}")))?;
-        Ok(Stage { config, worker: Worker::new(0, 1, NODE, snapshot, 0), runtime })
+        Ok(Stage { config, worker: Worker::new(0, 1, node::REHEARSED, snapshot, 0), runtime })
     }
 
     /// Passes a request through.
@@ -67,6 +67,7 @@ impl<'a> Stage<'a> {
             address: Some(SocketAddr::new(request.client_ip.0, CLIENT_PORT)),
             listener: Rc::from(name),
             is_secure: request.url.is_secure,
+            trusted: None,
         };
         let bytes = written(request);
         let mut head = RequestHead::default();

@@ -1,7 +1,7 @@
 //! A member that this program does not have, written here as its folder would be and handed in with the others,
 //! is read, refused, described and run like any other: nothing between the file and the socket knows it by name.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::rc::Rc;
@@ -165,8 +165,12 @@ async fn accept(acceptor: Acceptor, worker: Rc<Worker>) {
         requests: 1000,
         min_rate: None,
     };
-    let serving =
-        Rc::new(Serving { listener: "http".into(), limits: Cell::new(limits), stage: Rc::default() });
+    let serving = Rc::new(Serving {
+        listener: "http".into(),
+        limits: Cell::new(limits),
+        trusted: RefCell::default(),
+        stage: Rc::default(),
+    });
     while let Ok((socket, address)) = acceptor.accept().await {
         tokio::task::spawn_local(Idle::new(socket, address, serving.clone()).serve(worker.clone(), ()));
     }

@@ -90,7 +90,7 @@ impl Question {
 
     /// Who would send it, as far as routes ask.
     pub(super) fn client(&self) -> Client {
-        Client { address: None, listener: self.listener.as_str().into(), is_secure: false }
+        Client { address: None, listener: self.listener.as_str().into(), is_secure: false, trusted: None }
     }
 
     /// The answer to it.

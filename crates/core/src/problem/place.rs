@@ -123,6 +123,14 @@ impl Place {
         }
     }
 
+    /// As a message at another place names it: by its line where both are in one file.
+    pub fn seen_from(&self, other: &Place) -> String {
+        match self.source.name == other.source.name {
+            true => format!("line {}", self.line),
+            false => self.to_string(),
+        }
+    }
+
     /// What places are sorted by.
     pub(super) fn order(&self) -> (&str, u32, u32) {
         (&self.source.name, self.line, self.column)

@@ -3,7 +3,7 @@
 //! and by rewritten paths.
 //!
 //! Host and path are the client's own words. Every codec admits to a path nothing but visible ASCII and to a host
-//! nothing but letters, digits and `-._:[]`; an address and an id are made here. What stands for a name of the
+//! nothing but letters, digits and `-._:[]`; an address is written here, an id is made here or made of such bytes. What stands for a name of the
 //! route's path is decoded, but for what must not come out of its escape: see `fill`. So whatever is filled in, a
 //! field value stays one (RFC 9110 §5.5). `{path}` is not escaped for HTML or JSON: it may hold quotes and brackets.
 

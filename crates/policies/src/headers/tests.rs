@@ -56,7 +56,12 @@ fn check(written: Written<'_>, before: &[(&str, &str)], request_after: &str, ans
     let (policy, problems) = built(written, written);
     assert_eq!(problems, [""; 0]);
     let policy = policy.unwrap();
-    let client = Client { address: "10.0.0.9:5".parse().ok(), listener: "http".into(), is_secure: false };
+    let client = Client {
+        address: "10.0.0.9:5".parse().ok(),
+        listener: "http".into(),
+        is_secure: false,
+        trusted: None,
+    };
     let origin = Origin { client: &client, request_id: b"7f" };
     let mut request = RequestHead::default();
     request.host = request.fields.add_text(b"a.example:80");

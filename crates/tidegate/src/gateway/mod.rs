@@ -32,6 +32,7 @@ use reload::Reloader;
 
 use crate::access_log;
 use crate::health;
+use crate::node::Node;
 use crate::notify;
 use crate::worker::{self, Order, Start, WorkerListener};
 
@@ -123,6 +124,8 @@ pub(crate) struct Gateway {
     workers: Vec<JoinHandle<std::io::Result<()>>>,
     signals: Signals,
     greeting: String,
+    /// Claimed for as long as it runs.
+    _node: Node,
 }
 
 /// The signals that the gateway obeys.
@@ -170,6 +173,7 @@ impl Gateway {
         let workshop = Workshop { cells: &cells, meters: &meters, previous: None };
         let snapshot = Arc::new(tidegate_config::compile(&config, 1, &workshop)?);
         prepare_state(&config.state.dir)?;
+        let node = Node::claim(&config.state.dir);
         let mut log = AccessLog::new(meters.log().clone());
         if let Some(destination) = access_log::open(&config)? {
             log.turn_to(destination).map_err(no_thread)?;
@@ -189,7 +193,7 @@ impl Gateway {
         let greeting = greeting(&config, count);
         let (mut reloader, listeners) = Reloader::start(config, changes, log, count, &meters)?;
         let running = Running { config: reloader.config(), snapshot };
-        let (reloader, workers) = start_workers(reloader, listeners, &running.snapshot, &meters)?;
+        let (reloader, workers) = start_workers(reloader, listeners, &node, &running.snapshot, &meters)?;
         let shared = Arc::new(Shared {
             running: RwLock::new(running),
             cells,
@@ -204,7 +208,7 @@ impl Gateway {
         control.spawn(watch::run(shared.clone()));
         control.spawn(fold(shared.clone()));
         control.block_on(shared.keep_good());
-        Ok(Gateway { greeting, shared, control, workers, signals })
+        Ok(Gateway { greeting, shared, control, workers, signals, _node: node })
     }
 
     /// One line that says what was started and where.
@@ -349,6 +353,7 @@ type Threads = Vec<JoinHandle<std::io::Result<()>>>;
 fn start_workers(
     mut reloader: Reloader,
     listeners: Vec<Vec<WorkerListener>>,
+    node: &Node,
     snapshot: &Arc<Snapshot>,
     meters: &Meters,
 ) -> Result<(Reloader, Threads), Problem> {
@@ -359,6 +364,7 @@ fn start_workers(
         let start = Start {
             number,
             workers: count,
+            node: node.name.clone(),
             snapshot: snapshot.clone(),
             seed: seed(),
             listeners,

@@ -141,6 +141,7 @@ impl Serving {
                     name: row.name.shared(),
                     socket,
                     limits: connection_limits(&row.value),
+                    trusted: row.value.trusted.clone(),
                     connections_max: row.value.limits.connections.on().map(|most| most.get() as usize),
                     per_address: per_address(&row.value),
                     counts: counts.clone(),

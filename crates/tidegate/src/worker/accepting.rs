@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 use tidegate_core::meters::ListenerMeters;
+use tidegate_core::units::Network;
 use tidegate_flow::Worker;
 use tidegate_wire::http1::server::{ConnectionLimits, Idle, Serving, Stage};
 use tidegate_wire::listen::{Acceptor, Admitted, Bind, ConnectionCounts, Listening, PerAddress};
@@ -22,10 +23,16 @@ pub(crate) struct WorkerListener {
     pub(crate) name: Arc<str>,
     pub(crate) socket: Listening,
     pub(crate) limits: ConnectionLimits,
+    pub(crate) trusted: Vec<Network>,
     pub(crate) connections_max: Option<usize>,
     pub(crate) per_address: Option<PerAddress>,
     pub(crate) counts: Arc<ConnectionCounts>,
     pub(crate) meters: Arc<ListenerMeters>,
+}
+
+/// A listener that trusts nobody asks nothing of its connections.
+fn trusted(networks: &[Network]) -> Option<Rc<[Network]>> {
+    (!networks.is_empty()).then(|| networks.into())
 }
 
 /// A listener that is served.
@@ -58,6 +65,7 @@ impl Accepting {
             serving: Rc::new(Serving {
                 listener: (&*listener.name).into(),
                 limits: Cell::new(listener.limits),
+                trusted: RefCell::new(trusted(&listener.trusted)),
                 stage: stage.clone(),
             }),
             stage,
@@ -83,6 +91,7 @@ impl Accepting {
     /// Goes on under other limits. Connections that are open find them at their next request.
     pub(super) fn take_limits(&self, listener: &WorkerListener) {
         self.serving.limits.set(listener.limits);
+        self.serving.trusted.replace(trusted(&listener.trusted));
         self.connections_max.set(listener.connections_max);
         self.per_address.set(listener.per_address);
     }

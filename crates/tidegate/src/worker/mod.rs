@@ -48,6 +48,8 @@ pub(crate) struct Swap {
 pub(crate) struct Start {
     pub(crate) number: usize,
     pub(crate) workers: usize,
+    /// What this gateway is called in Via and CDN-Loop.
+    pub(crate) node: Arc<str>,
     pub(crate) snapshot: Arc<Snapshot>,
     pub(crate) seed: u64,
     pub(crate) listeners: Vec<WorkerListener>,
@@ -76,8 +78,8 @@ fn run_until_drained(start: Start) -> io::Result<()> {
 }
 
 async fn work(start: Start) -> io::Result<()> {
-    let Start { number, workers, snapshot, seed, listeners, lag, mut orders } = start;
-    let worker = Rc::new(Worker::new(number, workers, NODE, snapshot, seed));
+    let Start { number, workers, node, snapshot, seed, listeners, lag, mut orders } = start;
+    let worker = Rc::new(Worker::new(number, workers, &node, snapshot, seed));
     tokio::task::spawn_local(timer::drive());
     tokio::task::spawn_local(housekeeping(worker.clone()));
     tokio::task::spawn_local(lag::watch(lag, number));
@@ -95,9 +97,6 @@ async fn work(start: Start) -> io::Result<()> {
         }
     }
 }
-
-/// What this gateway calls itself in Via.
-pub(crate) const NODE: &str = "tidegate";
 
 async fn housekeeping(worker: Rc<Worker>) {
     let mut every_second = tokio::time::interval(Duration::from_secs(1));

@@ -4,7 +4,7 @@
 use super::Server;
 use crate::socket::Socket;
 use crate::timer::Timer;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -12,6 +12,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tidegate_core::exchange::Handler;
 use tidegate_core::limits::HeadLimits;
+use tidegate_core::units::Network;
 
 /// What a listener allows its connections.
 #[derive(Clone, Copy, Debug)]
@@ -34,8 +35,20 @@ pub struct Serving {
     pub listener: Rc<str>,
     /// What they are allowed.
     pub limits: Cell<ConnectionLimits>,
+    /// The peers whose forwarding fields are believed; `None` when there are none.
+    pub trusted: RefCell<Option<Rc<[Network]>>>,
     /// How long their connections live now.
     pub stage: Rc<Cell<Stage>>,
+}
+
+impl Serving {
+    /// The trusted peers, if this address is one of them.
+    pub fn trusts(&self, address: Option<SocketAddr>) -> Option<Rc<[Network]>> {
+        let trusted = self.trusted.borrow();
+        let networks = trusted.as_ref()?;
+        let address = address?.ip();
+        networks.iter().any(|network| network.contains(address)).then(|| networks.clone())
+    }
 }
 
 /// How long the connections of a listener live: two steps to its end, so that clients can leave without losing a

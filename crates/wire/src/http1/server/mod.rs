@@ -74,9 +74,10 @@ pub struct Server {
 impl Server {
     fn new(idle: Idle) -> Server {
         let listener = idle.serving.listener.clone();
+        let trusted = idle.serving.trusts(idle.address);
         Server {
             socket: idle.socket,
-            client: Client { address: idle.address, listener, is_secure: false },
+            client: Client { address: idle.address, listener, is_secure: false, trusted },
             serving: idle.serving,
             timer: idle.timer,
             inbound: Inbound::new(),
