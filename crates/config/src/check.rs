@@ -7,6 +7,7 @@ use crate::health;
 use crate::matching::{self, Match};
 use crate::members::{self, Families};
 use crate::naming;
+use crate::sources::Sources;
 use crate::target::{ANSWERS, Target};
 use crate::telemetry;
 use std::collections::HashMap;
@@ -20,22 +21,19 @@ use tidegate_core::service::Address;
 use tidegate_core::settings::{Setting, Table};
 use tidegate_core::units::{Bind, Label};
 
-/// Reads the tree of a whole file. `None` after telling why it cannot be read.
-pub(crate) fn config(
-    root: &Node,
-    folder: &Path,
-    families: &Families<'_>,
-    problems: &mut Problems,
-) -> Option<Config> {
+/// Whether the file is of a version this program reads, as far as it says one. Another may spell everything else in
+/// another way: nothing more can be said of it.
+pub(crate) fn version(root: &Node, problems: &mut Problems) -> bool {
     let written = root.entry("version").map(|entry| &entry.value);
+    let before = problems.count();
     if let Some(version) = written.filter(|version| version.scalar().is_some()) {
-        // Another version may spell everything else in another way: nothing more can be said.
-        let before = problems.count();
         Version::read(version, problems);
-        if problems.count() > before {
-            return None;
-        }
     }
+    problems.count() == before
+}
+
+/// Reads the tree of a whole file, with what it includes.
+pub(crate) fn config(root: &Node, folder: &Path, families: &Families<'_>, problems: &mut Problems) -> Config {
     let mut file = File::read(root, problems);
     // The default is the only path that no node gave a folder to start from.
     file.state.dir = folder.join(&file.state.dir);
@@ -49,8 +47,9 @@ pub(crate) fn config(
         listeners: file.listen.iter().map(|row| row.name.as_str()).collect(),
     };
     cases::check(&file.tests, &known, problems);
-    Some(Config {
+    Config {
         source: root.place.source.clone(),
+        sources: Sources::default(),
         workers: file.workers,
         listen: file.listen,
         admin: file.admin,
@@ -60,7 +59,7 @@ pub(crate) fn config(
         services: file.services.map(|_, place, service| whole(service, place, families, problems)),
         routes,
         tests: file.tests,
-    })
+    }
 }
 
 /// A service with its balancer.
@@ -80,9 +79,10 @@ fn whole(service: FileService, place: &Place, families: &Families<'_>, problems:
 struct Once<K>(HashMap<K, Place>);
 
 impl<K: Hash + Eq> Once<K> {
-    fn see(&mut self, key: K, place: &Place) -> Option<u32> {
+    /// Where it is already, as messages at `place` name it.
+    fn see(&mut self, key: K, place: &Place) -> Option<String> {
         match self.0.entry(key) {
-            Entry::Occupied(first) => Some(first.get().line),
+            Entry::Occupied(first) => Some(first.get().seen_from(place)),
             Entry::Vacant(free) => {
                 free.insert(place.clone());
                 None
@@ -102,8 +102,8 @@ fn check_listen(file: &File, root: &Node, problems: &mut Problems) {
     let all = file.listen.iter().map(|row| &row.value).map(|listen: &Listen| &listen.bind);
     for bind in all.chain([&file.admin.bind]) {
         let (Some(place), false) = (bind.place(), is_any_port(bind)) else { continue };
-        if let Some(line) = binds.see(bind.value.clone(), place) {
-            let reason = format!("{} is listened on already, by line {line}", bind.quote());
+        if let Some(first) = binds.see(bind.value.clone(), place) {
+            let reason = format!("{} is listened on already, by {first}", bind.quote());
             problems.push(Problem::at(place, reason).hint("give each listener its own address"));
         }
     }
@@ -205,9 +205,8 @@ fn check_name<'a>(route: &'a FileRoute, names: &mut Once<&'a Label>, problems: &
         let hint = "requests that match no route are counted under this name";
         problems.push(Problem::at(place, "a route cannot be called `none`").hint(hint));
     }
-    if let Some(line) = names.see(&name.value, place) {
-        problems
-            .push(Problem::at(place, format!("the route of line {line} is called {} already", name.quote())));
+    if let Some(first) = names.see(&name.value, place) {
+        problems.push(Problem::at(place, format!("the route of {first} is called {} already", name.quote())));
     }
 }
 
@@ -221,8 +220,8 @@ fn check_match(
     let Some(place) = route.condition.place() else { return };
     let Some(entry) = node.entry("match") else { return };
     matching::check(&route.condition, &entry.value, problems);
-    if let Some(line) = matches.see(canonical(&route.condition, listeners), place) {
-        let reason = format!("the route of line {line} takes the same requests");
+    if let Some(first) = matches.see(canonical(&route.condition, listeners), place) {
+        let reason = format!("the route of {first} takes the same requests");
         problems.push(Problem::at(place, reason).hint("this one would never be reached"));
     }
 }

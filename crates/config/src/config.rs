@@ -6,6 +6,7 @@ use crate::cases::Case;
 use crate::health::Health;
 use crate::matching::Match;
 use crate::members::{self, Families, Member};
+use crate::sources::Sources;
 use crate::target::Target;
 use crate::telemetry::Telemetry;
 use std::num::NonZeroU16;
@@ -24,8 +25,10 @@ use tidegate_core::{choice, settings};
 /// A configuration that was read and checked: every name in it is defined, every value in range.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// What it was read from.
+    /// The text it was read from, without those it includes.
     pub source: Arc<Source>,
+    /// Every file it was read from.
+    pub sources: Sources,
     /// Data-plane threads.
     pub workers: Workers,
     /// Listeners by name; at least one.
@@ -112,6 +115,8 @@ settings! {
     pub(crate) struct File {
         /// The version of this format. This program reads version 1.
         pub(crate) version: Version,
+        /// Files of services and routes that are part of this one: paths, or patterns such as `services/*.yaml`. A relative path starts at the folder of this file.
+        pub(crate) include: Vec<String> = Vec::new(),
         /// Data-plane threads: `auto` is one for each core this process may use. Cannot change by a reload.
         pub(crate) workers: Workers = Workers::Auto,
         /// Where clients connect: a name for each listener, and its address.

@@ -1,7 +1,7 @@
 //! Reads, checks and types the configuration; the only room that knows the file format. A file becomes a
-//! tree of nodes (`yaml`), `${…}` is filled in (`interpolate`), the declarations read it (`config` and its
-//! parts), names and sums are checked across it (`check`), members of families are built from what is theirs
-//! (`members`). Nothing here knows what a setting does, nor any member by name.
+//! tree of nodes (`yaml`), `${…}` is filled in (`interpolate`), what it includes is put beside it (`include`), the
+//! declarations read it (`config` and its parts), names and sums are checked across it (`check`), members of families
+//! are built from what is theirs (`members`). Nothing here knows what a setting does, nor any member by name.
 
 mod address;
 mod cases;
@@ -11,12 +11,15 @@ mod config;
 mod difference;
 mod explain;
 mod health;
+mod include;
 mod interpolate;
 mod load;
 mod matching;
 mod members;
 mod naming;
+mod pattern;
 mod scope;
+mod sources;
 mod target;
 mod telemetry;
 mod wanted;
@@ -31,9 +34,10 @@ pub use config::{
 };
 pub use explain::{Asked, Chosen, Explanation, Leads, Other, Verdict, explain};
 pub use health::{Asked as HealthAsked, Health, Statuses};
-pub use load::{from_text, load};
+pub use load::{from_text, load, load_from};
 pub use matching::{HostPattern, Match, MethodName, PathPattern};
 pub use members::{Families, Member};
+pub use sources::Sources;
 pub use target::{Redirect, Respond, Split, Target};
 pub use telemetry::{AccessLog, LogFormat, LogTarget, Rotate, Telemetry};
 pub use wanted::{FieldName, QueryKey, Wanted};

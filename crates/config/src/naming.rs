@@ -27,7 +27,7 @@ pub(crate) fn tell_apart(routes: &mut [Route], written: &[FileRoute], problems: 
         };
         // Two that take the same requests are told of already.
         if !is_twin(route, other) {
-            let reason = format!("would have the same name as the route of line {}", other.place.line);
+            let reason = format!("would have the same name as the route of {}", other.place.seen_from(place));
             problems.push(Problem::at(place, reason).hint("give one of them a `name`"));
         }
     }

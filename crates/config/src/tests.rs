@@ -4,7 +4,8 @@
 #[path = "../tests/members/mod.rs"]
 mod members;
 
-use crate::{Families, interpolate, yaml};
+use crate::interpolate::Filling;
+use crate::{Families, yaml};
 use std::path::Path;
 use std::sync::Arc;
 use tidegate_core::node::{Kind, Node, Value};
@@ -13,7 +14,7 @@ use tidegate_core::problem::{Problems, Source};
 fn tree(text: &str) -> (Arc<Source>, Node) {
     let source = Source::new("f.yaml", env!("CARGO_MANIFEST_DIR"), text);
     let mut problems = Problems::default();
-    let root = yaml::parse(&source, &mut problems);
+    let root = yaml::parse(&source, &mut 0, &mut problems);
     assert!(problems.is_empty(), "{problems}");
     (source, root.unwrap())
 }
@@ -81,13 +82,13 @@ fn variables_are_filled_in_after_parsing_and_marked() {
     for (text, expected, is_resolved) in cases {
         let (_, mut root) = tree(&format!("key: '{text}'\n"));
         let mut problems = Problems::default();
-        interpolate::fill(&mut root, &variables, &mut problems);
+        Filling::new(&variables).fill(&mut root, &mut problems);
         assert!(problems.is_empty(), "{text}: {problems}");
         let scalar = root.entry("key").unwrap().value.scalar().unwrap();
         assert_eq!((&*scalar.text, scalar.is_resolved), (expected, is_resolved), "{text}");
     }
     let (_, mut root) = tree("${HOST}: 1\n");
-    interpolate::fill(&mut root, &variables, &mut Problems::default());
+    Filling::new(&variables).fill(&mut root, &mut Problems::default());
     assert!(root.entry("${HOST}").is_some(), "keys are taken as they are");
 }
 
@@ -95,7 +96,7 @@ fn variables_are_filled_in_after_parsing_and_marked() {
 fn a_short_file_cannot_ask_for_a_long_one_many_times() {
     let (_, mut root) = tree(&format!("a:\n{}", "- ${LONG}\n".repeat(100)));
     let mut problems = Problems::default();
-    interpolate::fill(&mut root, &|_| Some("x".repeat(1 << 20)), &mut problems);
+    Filling::new(&|_| Some("x".repeat(1 << 20))).fill(&mut root, &mut problems);
     assert_eq!(problems.count(), 1);
     assert!(problems.to_string().contains("all that came from `${…}` is more than 16 MiB"), "{problems}");
 }

@@ -17,9 +17,9 @@ const NODES_MAX: usize = 500_000;
 /// Maps of this size are searched faster than a table of theirs is made.
 const SMALL_MAP: usize = 16;
 
-/// Reads the text of a source. `None` after telling why not; some problems leave a tree that is whole but
-/// for what was refused.
-pub(crate) fn parse(source: &Arc<Source>, problems: &mut Problems) -> Option<Node> {
+/// Reads the text of a source; `nodes` counts those of all texts of a configuration. `None` when there is nothing in
+/// it, and after telling why it cannot be read; some problems leave a tree that is whole but for what was refused.
+pub(crate) fn parse(source: &Arc<Source>, nodes: &mut usize, problems: &mut Problems) -> Option<Node> {
     // In a list in brackets the parser reads up to the closing one before it tells of the first item.
     let marks = source.text().bytes().filter(|b| matches!(b, b',' | b'[' | b'{')).count();
     if marks > NODES_MAX {
@@ -27,7 +27,7 @@ pub(crate) fn parse(source: &Arc<Source>, problems: &mut Problems) -> Option<Nod
         return None;
     }
     let mut tree =
-        Tree { marks: Marks::new(source), stack: Vec::new(), root: None, nodes: 0, documents: 0, problems };
+        Tree { marks: Marks::new(source), stack: Vec::new(), root: None, nodes, documents: 0, problems };
     let mut parser = Parser::new_from_str(source.text());
     while let Some(event) = parser.next_event() {
         let step = match event {
@@ -68,7 +68,7 @@ struct Tree<'a> {
     marks: Marks<'a>,
     stack: Vec<Open>,
     root: Option<Node>,
-    nodes: usize,
+    nodes: &'a mut usize,
     documents: usize,
     problems: &'a mut Problems,
 }
@@ -152,8 +152,8 @@ impl Tree<'_> {
 
     /// Puts a finished node where it belongs: a key, a value, an item, or the root.
     fn add(&mut self, node: Node) -> Result<(), Problem> {
-        self.nodes += 1;
-        if self.nodes > NODES_MAX {
+        *self.nodes += 1;
+        if *self.nodes > NODES_MAX {
             return Err(Problem::at(&node.place, "more than 500,000 keys and values up to here"));
         }
         let Some(open) = self.stack.last_mut() else {
