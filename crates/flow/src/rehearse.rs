@@ -201,6 +201,8 @@ impl Exchange for Paper<'_> {
         self.answer = head.clone();
     }
 
+    fn announce_trailers(&mut self, _: &RequestHead) {}
+
     fn close_after(&mut self) {}
 
     fn poll_flush(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Fault>> {

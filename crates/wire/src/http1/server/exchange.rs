@@ -253,9 +253,8 @@ impl Exchange for Server {
         // A client that was not told to go on may leave the body out or send it all the same: what follows cannot be
         // told to be one or the other (RFC 9110 §10.1.1). And what is answered while the gateway ends is the last.
         let waits_for_100 = self.expects_continue() && !self.has_continued && self.inbound.taken == 0;
-        self.is_closing |= waits_for_100 || self.serving.is_draining.get();
+        self.is_closing |= waits_for_100 || self.serving.stage.get() != Stage::Open;
         self.is_answered = true;
-        self.is_closing |= self.serving.stage.get() != Stage::Open;
         let (framing, is_chunked, mut connection) = self.framing_of(head, body);
         self.is_closing |= matches!(connection, Connection::Close);
         let length = body.length;
