@@ -61,13 +61,14 @@ def two(pair):
             gateway.child.process.wait(timeout=EVERY_S)
             gateway.start()
             time.sleep(1.0)
+        is_over.wait()  # what a thread has started ends with it
 
     threads = [threading.Thread(target=follow, daemon=True), threading.Thread(target=end_in_turn)]
     for thread in threads:
         thread.start()
     tally = loop.run(ENDS * EVERY_S)
-    threads[1].join()
     is_over.set()
+    threads[1].join()
     return tally
 
 
