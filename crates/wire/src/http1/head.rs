@@ -6,7 +6,7 @@ use tidegate_core::limits::{BODY_BYTES_MAX, CONNECTION_OPTIONS_MAX, FIELD_NAME_B
 use tidegate_core::name::{NAME_BYTES_MAX, Name};
 use tidegate_core::outcome::Refusal;
 
-use super::bytes::{elements, is_token, leading_token, trim_end, trim_start};
+use super::bytes::{elements, is_token, leading_token, plain_name, trim_end, trim_start};
 use super::lines::Line;
 
 /// The two versions this codec speaks.
@@ -39,16 +39,24 @@ impl Shift {
 #[inline]
 pub(crate) fn field_of(buf: &[u8], line: Line, shift: Shift) -> Result<(Field, &[u8]), Refusal> {
     let bytes = &buf[line.start..line.end];
-    let (name_bytes, has_underscore) = leading_token(bytes);
+    // Looks beyond the line, which may be shorter than what is looked at in one go.
+    let (name_bytes, has_underscore) = match plain_name(&buf[line.start..]) {
+        Some(name_bytes) if name_bytes < bytes.len() => (name_bytes, false),
+        _ => leading_token(bytes),
+    };
     if bytes.get(name_bytes) != Some(&b':') || name_bytes == 0 {
         return Err(Refusal::bad(fault_of_name(bytes, name_bytes)));
     }
     if name_bytes > FIELD_NAME_BYTES_MAX {
         return Err(Refusal::new(431, "field name too long"));
     }
-    let value = trim_start(&bytes[name_bytes + 1..]);
+    let value = match &bytes[name_bytes + 1..] {
+        // One space, as everybody writes it.
+        [b' ', value @ ..] if value.first().is_some_and(|&b| b > b' ') => value,
+        value => trim_start(value),
+    };
     let value_start = line.end - value.len();
-    let value = trim_end(value);
+    let value = if value.last().is_some_and(|&b| b > b' ') { value } else { trim_end(value) };
     let name = Name::of(&bytes[..name_bytes]);
     if matches!(name, Name::ContentLength | Name::TransferEncoding) && bytes.contains(&b'\t') {
         // White space by the RFC, but peers differ on tabs, and nobody honest frames with them.
