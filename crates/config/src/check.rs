@@ -14,10 +14,10 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::hash::Hash;
 use std::path::Path;
+use tidegate_core::entry::Site;
 use tidegate_core::node::Node;
 use tidegate_core::problem::{Place, Problem, Problems, nearest};
 use tidegate_core::router::PathPattern;
-use tidegate_core::service::Address;
 use tidegate_core::settings::{Setting, Table};
 use tidegate_core::units::{Bind, Label};
 
@@ -56,6 +56,7 @@ pub(crate) fn config(root: &Node, folder: &Path, families: &Families<'_>, proble
         state: file.state,
         drain: file.drain,
         telemetry: file.telemetry,
+        resolver: file.resolver,
         services: file.services.map(|_, place, service| whole(service, place, families, problems)),
         routes,
         tests: file.tests,
@@ -129,11 +130,11 @@ fn check_services(services: &Table<Label, FileService>, problems: &mut Problems)
         if let Some(health) = &row.value.health {
             health::check(health, problems);
         }
-        let mut addresses: Once<&Address> = Once(HashMap::new());
+        let mut sites: Once<&Site> = Once(HashMap::new());
         for backend in backends.iter() {
-            let Some(place) = backend.address.place() else { continue };
-            if addresses.see(&backend.address.value, place).is_some() {
-                let reason = format!("{} is a backend of this service already", backend.address.quote());
+            let Some(place) = backend.site.place() else { continue };
+            if sites.see(&backend.site.value, place).is_some() {
+                let reason = format!("{} is a backend of this service already", backend.site.quote());
                 problems.push(Problem::at(place, reason).hint("give it a larger `weight` to send it more"));
             }
         }

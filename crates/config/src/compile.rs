@@ -8,13 +8,14 @@ use crate::target::{Redirect, Respond, Target};
 use std::collections::HashMap;
 use std::sync::Arc;
 use tidegate_core::conditions::{Conditions, HeaderCondition, QueryCondition};
+use tidegate_core::entry::{self, Entry, NameBook, ResolverSettings};
 use tidegate_core::header::HeaderField;
 use tidegate_core::meters::Meters;
 use tidegate_core::plan::{self, Leg, RoutePlan, Snapshot, Split};
 use tidegate_core::problem::{Problem, Problems};
 use tidegate_core::roster::CurrentRoster;
 use tidegate_core::router::{HostPattern, MethodSet, PathPattern, RouteMatch, Router};
-use tidegate_core::service::{self, Backend, CellBook, HostSent, RetryOn, Roster};
+use tidegate_core::service::{self, CellBook, HostSent, RetryOn};
 use tidegate_core::settings::Toggle;
 use tidegate_core::units::Label;
 
@@ -22,6 +23,8 @@ use tidegate_core::units::Label;
 pub struct Workshop<'a> {
     /// Learnt state of backends.
     pub cells: &'a CellBook,
+    /// What is known of host names.
+    pub names: &'a NameBook,
     /// Counters.
     pub meters: &'a Meters,
     /// What is served now: what is the same in both is shared, not made again.
@@ -137,6 +140,10 @@ pub fn compile(config: &Config, number: u64, workshop: &Workshop<'_>) -> Result<
         unrouted: workshop.meters.route(&none, &none),
         log: is_logging.then(|| workshop.meters.log().clone()),
         alive: workshop.meters.snapshot(),
+        resolver: ResolverSettings {
+            servers: config.resolver.servers.iter().map(|server| server.0).collect(),
+            timeout: config.resolver.timeout,
+        },
     };
     problems.unless_any(snapshot)
 }
@@ -147,17 +154,16 @@ fn compile_service(
     service: &Service,
     workshop: &Workshop<'_>,
 ) -> service::Service {
-    let backends = service.backends.value.iter().map(|backend| {
-        let address = backend.address.value.clone();
-        let cell = workshop.cells.cell(name, &address);
-        Backend::new(address, backend.weight, cell)
-    });
+    let entries = service.backends.value.iter();
+    let entries: Box<[Entry]> =
+        entries.map(|one| Entry { site: one.site.value.clone(), weight: one.weight }).collect();
     let has = |cause| service.retry.on.contains(&cause);
     use crate::config::RetryCause::{BadGateway, Connect, GatewayTimeout, Reset, Timeout, Unavailable};
     service::Service {
         name: name.clone(),
         index,
-        roster: CurrentRoster::new(Roster { backends: backends.collect() }),
+        roster: CurrentRoster::new(entry::roster(name, &entries, workshop.cells, workshop.names)),
+        entries,
         balancer: service.balance.built().clone(),
         timeouts: service::Timeouts {
             connect: service.timeouts.connect,

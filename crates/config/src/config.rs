@@ -1,7 +1,7 @@
 //! The keys of the file, declared once, and the typed `Config` that the compile step reads. What a key means
 //! across the file (names, sums, duplicates) is in `check`.
 
-use crate::address::Backend;
+use crate::address::{Backend, NameServer};
 use crate::cases::Case;
 use crate::health::Health;
 use crate::matching::Match;
@@ -41,6 +41,8 @@ pub struct Config {
     pub drain: Drain,
     /// What it tells about its work.
     pub telemetry: Telemetry,
+    /// How host names are resolved.
+    pub resolver: Resolver,
     /// Services by name.
     pub services: Table<Label, Service>,
     /// Routes in the order of the file.
@@ -129,6 +131,8 @@ settings! {
         pub(crate) drain: Drain,
         /// What the gateway tells about its work.
         pub(crate) telemetry: Telemetry,
+        /// How the host names of backends are resolved.
+        pub(crate) resolver: Resolver,
         /// What requests are sent to: a name for each service, and its backends.
         pub(crate) services: Table<Label, FileService> = Table::default(),
         /// Which requests go where. The most specific route that matches wins.
@@ -238,9 +242,20 @@ settings! {
 }
 
 settings! {
+    /// How the host names of backends are resolved. What `/etc/hosts` says comes first in any case.
+    pub struct Resolver {
+        /// The name servers, as in `[\"10.0.0.2\", \"127.0.0.1:5353\"]`. Unless set, those of `/etc/resolv.conf`.
+        pub servers: Vec<NameServer> = Vec::new(),
+        /// How long one question may wait for its answer; it is then asked again. Unless set, as `/etc/resolv.conf` says, which is 5 s if it says nothing.
+        pub timeout: Option<Duration>,
+    }
+    short servers;
+}
+
+settings! {
     /// A service: instances that answer alike, and how requests are spread over them.
     pub(crate) struct FileService {
-        /// Its instances: `host:port`, `http://host:port` or `unix:/path`, alone or with a weight.
+        /// Its instances: `host:port`, `http://host:port` or `unix:/path`, alone or with a weight. A host name is resolved, and every address it has is an instance.
         pub(crate) backends: Placed<Vec<Backend>>,
         /// Time bounds towards an instance.
         pub(crate) timeouts: Timeouts,
@@ -248,7 +263,7 @@ settings! {
         pub(crate) retry: Retry,
         /// How instances are checked without waiting for a request to fail. Off unless set: then requests find out alone.
         pub(crate) health: Option<Health>,
-        /// The Host an instance sees: `client` is what the client asked for, `backend` the instance's own address; anything else is the name itself.
+        /// The Host an instance sees: `client` is what the client asked for, `backend` the instance's own address, or the host name it was found by; anything else is the name itself.
         pub(crate) host: Host = Host::Client,
         /// Connections to its instances, of the whole process.
         pub(crate) connections: Connections,
@@ -381,7 +396,7 @@ impl Word for Workers {
 pub enum Host {
     /// What the client asked for.
     Client,
-    /// The backend's own address.
+    /// The backend's own address, or the host name it was found by.
     Backend,
     /// This name, perhaps with a port.
     Named(Arc<str>),

@@ -25,12 +25,12 @@ mod telemetry;
 mod wanted;
 mod yaml;
 
-pub use address::Backend;
+pub use address::{Backend, NameServer};
 pub use cases::{Case, ClientIp, Expect, Line, Request, Url};
 pub use compile::{Previous, Workshop, compile};
 pub use config::{
-    Admin, Config, Connections, Drain, Host, HostName, Listen, ListenLimits, Retry, RetryCause, Route,
-    Service, State, Timeouts, Workers,
+    Admin, Config, Connections, Drain, Host, HostName, Listen, ListenLimits, Resolver, Retry, RetryCause,
+    Route, Service, State, Timeouts, Workers,
 };
 pub use explain::{Asked, Chosen, Explanation, Leads, Other, Verdict, explain};
 pub use health::{Asked as HealthAsked, Health, Statuses};

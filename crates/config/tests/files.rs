@@ -63,6 +63,7 @@ fn what_is_not_written_has_the_documented_default() {
     assert_eq!(config.admin.bind.value, Bind::Inet("127.0.0.1:9900".parse().unwrap()));
     assert_eq!(config.state.dir, Path::new("/srv/gate/state"));
     assert_eq!((&config.telemetry.access_log, config.telemetry.routes_max.get()), (&Toggle::Off, 2000));
+    assert_eq!((config.resolver.servers.len(), config.resolver.timeout), (0, None), "as the system says");
     let limits = &config.listen.iter().next().unwrap().value.limits;
     assert_eq!((limits.line.get(), limits.head.get(), limits.fields.get()), (8 << 10, 32 << 10, 100));
     assert_eq!((limits.head_time, limits.idle, limits.requests.get()), (seconds(10), seconds(60), 1000));
@@ -77,7 +78,7 @@ fn what_is_not_written_has_the_documented_default() {
     assert_eq!((service.connections.max.get(), service.connections.idle.get()), (1024, 256));
     assert_eq!((service.balance.name(), &service.host), ("first", &Host::Client), "the first of the family");
     let backends: Vec<(String, u32)> =
-        service.backends.iter().map(|backend| (backend.address.to_string(), backend.weight)).collect();
+        service.backends.iter().map(|backend| (backend.site.to_string(), backend.weight)).collect();
     assert_eq!(backends, [("10.0.0.1:8080".to_owned(), 1), ("10.0.0.2:8080".to_owned(), 1)]);
     let [route] = &config.routes[..] else { panic!("{} routes", config.routes.len()) };
     assert_eq!((&*route.name, route.timeout, route.body_bytes_max), ("/api/**", None, 10 << 20));

@@ -98,7 +98,7 @@ fn paths_start_at_the_folder_of_the_file_they_stand_in() {
         .write("team/a.yaml", "services: { a: { backends: [\"${file:address}\", \"unix:run/a.sock\"] } }\n");
     let config = folder.load().unwrap_or_else(|problems| panic!("{problems}"));
     let backends: Vec<String> =
-        config.services.iter().next().unwrap().value.backends.iter().map(|b| b.address.to_string()).collect();
+        config.services.iter().next().unwrap().value.backends.iter().map(|b| b.site.to_string()).collect();
     assert_eq!(backends, ["10.0.0.7:80".to_owned(), format!("unix:{}/team/run/a.sock", folder.0.display())]);
 }
 

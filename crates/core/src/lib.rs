@@ -6,6 +6,7 @@ pub mod budget;
 pub mod clock;
 pub mod conditions;
 pub mod date;
+pub mod entry;
 pub mod exchange;
 pub mod head;
 pub mod header;

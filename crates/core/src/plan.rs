@@ -2,6 +2,7 @@
 //! shared; a request sees one snapshot from its first step to its last.
 
 use crate::conditions::Conditions;
+use crate::entry::ResolverSettings;
 use crate::exchange::Client;
 use crate::head::RequestHead;
 use crate::header::HeaderField;
@@ -138,6 +139,8 @@ pub struct Snapshot {
     pub log: Option<Arc<Log>>,
     /// Counts it while it is in memory.
     pub alive: Alive,
+    /// How the host names of backends are resolved.
+    pub resolver: ResolverSettings,
 }
 
 impl Snapshot {

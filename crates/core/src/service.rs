@@ -4,6 +4,7 @@
 
 use crate::balance::Balancer;
 use crate::clock::{self, Nanos};
+use crate::entry::Entry;
 use crate::meters::{Histogram, PerWorker, ServiceMeters};
 use crate::roster::CurrentRoster;
 use crate::state::{State, StateCell};
@@ -227,7 +228,7 @@ pub enum Check {
 pub enum HostSent {
     /// What the client asked for.
     Client,
-    /// The backend's own address.
+    /// The backend's own address, or the host name it was found by.
     Backend,
     /// This name.
     Named(Arc<str>),
@@ -239,6 +240,8 @@ pub struct Service {
     pub name: Arc<str>,
     /// Its number among the services of the snapshot; an index into per-worker tables.
     pub index: usize,
+    /// What is configured as its backends.
+    pub entries: Box<[Entry]>,
     /// Its backends now.
     pub roster: CurrentRoster,
     /// How one is chosen.

@@ -273,6 +273,7 @@ mod tests {
             unrouted: meters.route(&Arc::from("none"), &Arc::from("none")),
             log: None,
             alive: meters.snapshot(),
+            resolver: Default::default(),
         };
         let recent = Recent::default();
         meters.service(&"api".into()).latency.of(0).record(Duration::from_millis(3));

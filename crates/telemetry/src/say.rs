@@ -27,6 +27,16 @@ pub fn warn(text: &'static str, details: Details<'_>) {
     say("WARN", text.to_owned(), text, details);
 }
 
+/// The same of one of many, each of which is told: a host name, say. There are as many as are configured.
+pub fn warn_of(subject: &str, text: &'static str, details: Details<'_>) {
+    say("WARN", format!("{text} {subject}"), text, details);
+}
+
+/// Tells of one of many that what was wrong with it is right again.
+pub fn well_again(subject: &str, text: &'static str, details: Details<'_>) {
+    say("INFO", format!("{text} {subject}"), text, details);
+}
+
 /// Tells that something is wrong and a person must look.
 pub fn error(text: &'static str, details: Details<'_>) {
     say("ERROR", text.to_owned(), text, details);
@@ -51,7 +61,8 @@ pub fn tell_panics() {
 }
 
 fn say(level: &str, what: String, text: &str, details: Details<'_>) {
-    // By text or, of panics, by place: as many as stand in the program.
+    // By text, with its subject if it has one, or, of panics, by place: as many as stand in the program and its
+    // configuration.
     static SAID: Mutex<Option<HashMap<String, Said>>> = Mutex::new(None);
     let now = clock::exact();
     let mut said = SAID.lock().unwrap_or_else(PoisonError::into_inner);

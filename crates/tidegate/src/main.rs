@@ -3,6 +3,7 @@
 mod access_log;
 mod cli;
 mod demo;
+mod discovery;
 mod families;
 mod gateway;
 mod health;

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use tidegate_config::{Config, Listen, Request, Workshop};
+use tidegate_core::entry::NameBook;
 use tidegate_core::exchange::{Client, Handler};
 use tidegate_core::head::{RequestHead, ResponseHead};
 use tidegate_core::meters::Meters;
@@ -145,7 +146,9 @@ impl Seen {
 /// The snapshot that a start would make, with counters and learnt state of its own.
 pub(crate) fn compiled(config: &Config) -> Result<Snapshot, Problems> {
     let (cells, meters) = (CellBook::new(1), Meters::new(1));
-    tidegate_config::compile(config, 1, &Workshop { cells: &cells, meters: &meters, previous: None })
+    let names = NameBook::default(); // nothing is sent, so nothing is looked up
+    let workshop = Workshop { cells: &cells, names: &names, meters: &meters, previous: None };
+    tidegate_config::compile(config, 1, &workshop)
 }
 
 /// A request as a client writes it (RFC 9112 §3).

@@ -7,9 +7,10 @@ use std::os::unix::net::UnixStream;
 use std::time::Duration;
 use tidegate_config::Config;
 use tidegate_core::clock;
+use tidegate_core::entry::Site;
 use tidegate_core::plan::Snapshot;
 use tidegate_core::problem::{Problem, Problems};
-use tidegate_core::service::{Address, Backend};
+use tidegate_core::service::{Address, Backend, Service};
 use tidegate_core::units::Bind;
 use tidegate_telemetry::say;
 
@@ -110,9 +111,13 @@ fn refuse_itself(config: &Config) -> Result<(), Problems> {
     problems.unless_any(())
 }
 
+/// The addresses that were written: what names resolve to changes.
 fn addresses(config: &Config) -> impl Iterator<Item = &Address> {
     let backends = config.services.iter().flat_map(|row| row.value.backends.iter());
-    backends.map(|backend| &backend.address.value)
+    backends.filter_map(|backend| match &backend.site.value {
+        Site::At(address) => Some(address),
+        Site::Named(..) => None,
+    })
 }
 
 struct Greeting<'a> {
@@ -176,7 +181,23 @@ fn look_at_backends(snapshot: &Snapshot) -> Vec<String> {
                 format!("{}   ({})", backend.label, remark(&error))
             }
         });
-        lines.collect()
+        lines.chain(unresolved(snapshot)).collect()
+    })
+}
+
+/// A line for each host name that gives no backend.
+fn unresolved(snapshot: &Snapshot) -> impl Iterator<Item = String> {
+    let gives_one = |service: &Service, name: &str, port: u16| {
+        let roster = service.roster.load();
+        roster.backends.iter().any(|backend| backend.authority == Site::authority(name, port))
+    };
+    snapshot.services.iter().flat_map(move |service| {
+        service.entries.iter().filter_map(move |entry| match &entry.site {
+            Site::Named(name, port) if !gives_one(service, name, *port) => {
+                Some(format!("{}   (cannot be resolved yet)", entry.site))
+            }
+            _ => None,
+        })
     })
 }
 

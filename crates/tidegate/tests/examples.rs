@@ -17,9 +17,15 @@ fn every_example_is_valid() {
         assert!(ended.stdout.starts_with(&format!("{name}: fine: ")), "{}", ended.stdout);
         names.push(name);
     }
-    for name in
-        ["seven-lines.yaml", "split.yaml", "respond.yaml", "limits.yaml", "routes.yaml", "failure.yaml"]
-    {
+    for name in [
+        "seven-lines.yaml",
+        "split.yaml",
+        "respond.yaml",
+        "limits.yaml",
+        "routes.yaml",
+        "failure.yaml",
+        "backends.yaml",
+    ] {
         assert!(names.iter().any(|found| found == name), "{name} is missing");
     }
 }

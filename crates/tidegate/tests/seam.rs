@@ -12,6 +12,7 @@ use std::time::Duration;
 use tidegate_config::{Config, Families, Workshop, compile, from_text};
 use tidegate_core::balance::{self, Balancer, Build, Pick, Sample};
 use tidegate_core::clock::Nanos;
+use tidegate_core::entry::NameBook;
 use tidegate_core::header::HeaderValue;
 use tidegate_core::limits::HeadLimits;
 use tidegate_core::meters::Meters;
@@ -134,8 +135,12 @@ struct Gateway {
 impl Gateway {
     fn start(config: &Config) -> Gateway {
         let (cells, meters) = (CellBook::new(1), Meters::new(1));
-        let snapshot = compile(config, 1, &Workshop { cells: &cells, meters: &meters, previous: None })
-            .expect("compile");
+        let snapshot = compile(
+            config,
+            1,
+            &Workshop { cells: &cells, names: &NameBook::default(), meters: &meters, previous: None },
+        )
+        .expect("compile");
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, ports::claim()));
         let sockets = Listeners::default().for_workers(&Bind::Inet(address), 1).expect("listen");
         let (stop, stopped) = oneshot::channel();

@@ -6,6 +6,7 @@ use std::fmt::Write;
 use std::path::Path;
 use tidegate_core::balance::{self, Balancer, Build, Pick, Sample};
 use tidegate_core::clock::Nanos;
+use tidegate_core::entry::NameBook;
 use tidegate_core::meters::Meters;
 use tidegate_core::service::{CellBook, Roster};
 
@@ -40,7 +41,12 @@ fn told(method: &str, url: &str, headers: &[(String, String)]) -> String {
     let families = Families { policies: &[], balancers: &[FIRST] };
     let config = from_text("file", FILE, Path::new("/"), &families).unwrap();
     let (cells, meters) = (CellBook::new(1), Meters::new(1));
-    let snapshot = compile(&config, 1, &Workshop { cells: &cells, meters: &meters, previous: None }).unwrap();
+    let snapshot = compile(
+        &config,
+        1,
+        &Workshop { cells: &cells, names: &NameBook::default(), meters: &meters, previous: None },
+    )
+    .unwrap();
     let explanation = match explain(&config, &snapshot, Asked { method, url, headers, listener: "" }) {
         Ok(explanation) => explanation,
         Err(problem) => return problem.to_string(),
@@ -149,8 +155,12 @@ routes:
 "#;
         let config = from_text("file", file, Path::new("/"), &families).unwrap_or_else(|p| panic!("{p}"));
         let (cells, meters) = (CellBook::new(1), Meters::new(1));
-        let snapshot =
-            compile(&config, 1, &Workshop { cells: &cells, meters: &meters, previous: None }).unwrap();
+        let snapshot = compile(
+            &config,
+            1,
+            &Workshop { cells: &cells, names: &NameBook::default(), meters: &meters, previous: None },
+        )
+        .unwrap();
         let headers: Vec<_> = headers.iter().map(|(n, v)| (n.to_string(), v.to_string())).collect();
         match explain(&config, &snapshot, Asked { method: "GET", url, headers: &headers, listener }) {
             Ok(told) => {

@@ -170,6 +170,7 @@ fn snapshot(backends: &[&RawBackend]) -> Snapshot {
         unrouted: meters("none"),
         log: None,
         alive: Alive::default(),
+        resolver: Default::default(),
     }
 }
 
@@ -188,6 +189,7 @@ fn service(backends: &[&RawBackend]) -> Service {
     });
     Service {
         index: 0,
+        entries: Box::default(),
         roster: CurrentRoster::new(Roster { backends: backends.collect() }),
         balancer: Arc::new(InTurn::default()),
         timeouts: Timeouts { connect: LONG, response: LONG, idle: LONG },

@@ -153,6 +153,7 @@ mod tests {
     use super::*;
     use crate::families;
     use tidegate_core::clock::Nanos;
+    use tidegate_core::entry::NameBook;
     use tidegate_core::meters::Meters;
     use tidegate_core::service::CellBook;
 
@@ -162,7 +163,12 @@ mod tests {
         let config =
             tidegate_config::from_text("x", text, std::path::Path::new("/"), &families::ALL).unwrap();
         let (cells, meters) = (CellBook::new(1), Meters::new(1));
-        let workshop = tidegate_config::Workshop { cells: &cells, meters: &meters, previous: None };
+        let workshop = tidegate_config::Workshop {
+            cells: &cells,
+            names: &NameBook::default(),
+            meters: &meters,
+            previous: None,
+        };
         Watch::new(Arc::new(tidegate_config::compile(&config, 1, &workshop).unwrap()))
     }
 

@@ -14,6 +14,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 use tidegate_admin::{Reloading, Running, View};
 use tidegate_config::{Config, Workers, Workshop};
+use tidegate_core::entry::NameBook;
 use tidegate_core::meters::{Meters, WORKERS_MAX};
 use tidegate_core::plan::Snapshot;
 use tidegate_core::problem::{Problem, Problems};
@@ -31,6 +32,7 @@ pub(crate) use reload::Changer;
 use reload::Reloader;
 
 use crate::access_log;
+use crate::discovery::Discovery;
 use crate::health;
 use crate::node::Node;
 use crate::notify;
@@ -45,8 +47,10 @@ const ORDERS_MAX: usize = 8;
 /// What all parts of a running gateway share.
 pub(crate) struct Shared {
     running: RwLock<Running>,
-    cells: CellBook,
+    cells: Arc<CellBook>,
+    names: Arc<NameBook>,
     meters: Meters,
+    discovery: Discovery,
     recent: Recent,
     is_draining: AtomicBool,
     reloader: Reloader,
@@ -169,8 +173,8 @@ impl Gateway {
         raise_descriptor_limit();
         let count = worker_count(config.workers);
         let meters = Meters::new(count);
-        let cells = CellBook::new(count);
-        let workshop = Workshop { cells: &cells, meters: &meters, previous: None };
+        let (cells, names) = (Arc::new(CellBook::new(count)), Arc::new(NameBook::default()));
+        let workshop = Workshop { cells: &cells, names: &names, meters: &meters, previous: None };
         let snapshot = Arc::new(tidegate_config::compile(&config, 1, &workshop)?);
         prepare_state(&config.state.dir)?;
         let node = Node::claim(&config.state.dir);
@@ -192,12 +196,15 @@ impl Gateway {
         let admin = bind_admin(&config.admin.bind)?;
         let greeting = greeting(&config, count);
         let (mut reloader, listeners) = Reloader::start(config, changes, log, count, &meters)?;
+        let discovery = control.block_on(Discovery::start(cells.clone(), names.clone(), &snapshot));
         let running = Running { config: reloader.config(), snapshot };
         let (reloader, workers) = start_workers(reloader, listeners, &node, &running.snapshot, &meters)?;
         let shared = Arc::new(Shared {
             running: RwLock::new(running),
             cells,
+            names,
             meters,
+            discovery,
             recent: Recent::default(),
             is_draining: AtomicBool::new(false),
             reloader,
@@ -366,7 +373,7 @@ fn start_workers(
             workers: count,
             node: node.name.clone(),
             snapshot: snapshot.clone(),
-            seed: seed(),
+            seed: random_bits(),
             listeners,
             lag: meters.lag.clone(),
             orders,
@@ -382,7 +389,7 @@ fn start_workers(
 }
 
 /// Unpredictable bits for a worker's dice and ids.
-fn seed() -> u64 {
+pub(crate) fn random_bits() -> u64 {
     let mut bytes = [0u8; 8];
     // Filled or not, the clock keeps two workers apart.
     let _ = rustix::rand::getrandom(&mut bytes[..], rustix::rand::GetRandomFlags::empty());

@@ -228,6 +228,7 @@ impl Shared {
             true => access_log::open(&config)?.map_or(LogTurn::Off, LogTurn::To),
             false => LogTurn::Again,
         };
+        self.discovery.prepare(&snapshot).await;
         let listeners = serving.listeners(&config, reloader.workers, &self.meters)?;
         let kept = binds(&config);
         serving.sockets.hide_all_but(&kept);
@@ -244,6 +245,7 @@ impl Shared {
         serving.counts.retain(|name, _| config.listen.get(name).is_some());
         let changed = serving.config.changes(&config);
         let number = snapshot.number;
+        self.discovery.serve(&snapshot).await;
         let running = Running { config: config.clone(), snapshot };
         let before =
             std::mem::replace(&mut *self.running.write().unwrap_or_else(|p| p.into_inner()), running);
@@ -267,7 +269,8 @@ impl Shared {
             refuse_unchangeable(&old, &config)?;
             let current = shared.snapshot();
             let previous = Some(Previous { config: &old, snapshot: &current });
-            let workshop = Workshop { cells: &shared.cells, meters: &shared.meters, previous };
+            let workshop =
+                Workshop { cells: &shared.cells, names: &shared.names, meters: &shared.meters, previous };
             let snapshot = tidegate_config::compile(&config, current.number + 1, &workshop)?;
             Ok((Arc::new(config), Arc::new(snapshot)))
         });

@@ -27,6 +27,7 @@ const KEPT: &[(&str, &[&str], &str)] = &[
     ("axum", &["admin", "portal", "tidegate"], "the data plane has its own HTTP"),
     ("clap", &["tidegate"], "the command line lives in the program"),
     ("h2", &["wire", "testkit"], "only wire turns bytes into messages"),
+    ("hickory-resolver", &["tidegate"], "names are looked up by the control plane, never on a worker"),
     ("mimalloc", &["tidegate"], "the program chooses the allocator"),
     ("rustls", &["wire", "testkit"], "only wire touches TLS"),
     ("saphyr-parser", &["config"], "only config knows the file format"),

@@ -8,6 +8,7 @@ use std::fmt::Write;
 use std::path::Path;
 use std::sync::Arc;
 use tidegate_config::{Families, Workshop, compile, from_text};
+use tidegate_core::entry::NameBook;
 use tidegate_core::exchange::Client;
 use tidegate_core::head::RequestHead;
 use tidegate_core::limits::HeadLimits;
@@ -157,8 +158,9 @@ fn worker(text: &str) -> Worker {
         Families { policies: tidegate_policies::ALL, balancers: tidegate_upstreams::balancers::ALL };
     let config =
         from_text("f.yaml", text, Path::new("/"), &families).unwrap_or_else(|p| panic!("{p}\nin\n{text}"));
-    let (cells, meters) = (CellBook::new(1), Meters::new(1));
-    let snapshot = compile(&config, 1, &Workshop { cells: &cells, meters: &meters, previous: None });
+    let (cells, names, meters) = (CellBook::new(1), NameBook::default(), Meters::new(1));
+    let workshop = Workshop { cells: &cells, names: &names, meters: &meters, previous: None };
+    let snapshot = compile(&config, 1, &workshop);
     Worker::new(0, 1, "test", Arc::new(snapshot.unwrap_or_else(|p| panic!("{p}\nin\n{text}"))), 1)
 }
 
