@@ -232,6 +232,7 @@ fn backends_are_asked_for_the_rewritten_path_and_nobody_else_sees_it() {
             route("/dot/**", "\"/x/.{rest}\""),
             route("/by/**", "\"/{host}/{client_ip}\""),
             route("/same/**", "\"{path}\""),
+            "  - { match: /plain/**, to: origin }\n".to_owned(),
         ]
         .concat(),
     );
@@ -260,6 +261,9 @@ fn backends_are_asked_for_the_rewritten_path_and_nobody_else_sees_it() {
         let path = target.split('?').next().unwrap_or_default().replace("%7e", "~").replace("%41", "A");
         assert_eq!((seen.value("x-path"), answer.value("x-path")), (path.as_str(), path.as_str()));
     }
+    client.send(request("GET", "/plain/x", "")).response("GET").expect("an answer");
+    let seen = backend.take_arrivals().remove(0).request.expect("a whole request");
+    assert_eq!(seen.target(), "/plain/x", "nothing is left of the request before");
     for target in ["/dot", "/dot/"] {
         let refused = gateway.ask(request("GET", target, ""));
         assert_eq!(problem::code(&refused).as_deref(), Ok("bad_request"), "{target}: {refused:?}");

@@ -237,3 +237,31 @@ fn a_request_takes_the_route_that_the_rules_say() {
     assert!(by_condition.iter().all(|&count| count > FILES * REQUESTS / 200), "{by_condition:?}");
     println!("{outcomes:?} {by_condition:?}");
 }
+
+#[test]
+fn the_order_that_the_guide_shows_is_the_order() {
+    let guide = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/guide/routes.md");
+    let guide = std::fs::read_to_string(guide).expect("read the guide");
+    let (_, table) = guide.split_once("from the most to the least specific:").expect("the table of an order");
+    let rows =
+        table.lines().skip_while(|line| !line.starts_with("| `{")).take_while(|line| line.starts_with('|'));
+    let matches: Vec<&str> = rows.filter_map(|row| row.split('`').nth(1)).collect();
+    assert!(matches.len() >= 5, "{matches:?}");
+    let request = Request {
+        method: "GET",
+        host: "api.example.com".into(),
+        path: "/orders/7".into(),
+        query: None,
+        headers: vec![("X-Beta", "1")],
+        listener: "http",
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("make a runtime");
+    for first in 0..matches.len() {
+        let mut text = written(&[]);
+        // The last one first: what wins must not win by its place in the file.
+        for (index, condition) in matches.iter().enumerate().skip(first).rev() {
+            writeln!(text, "  - {{ name: r{index}, match: {condition}, to: {{ respond: 204 }} }}").unwrap();
+        }
+        assert_eq!(found(&runtime, &worker(&text), &request), Outcome::Route(first), "{text}");
+    }
+}
