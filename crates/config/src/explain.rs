@@ -179,7 +179,7 @@ fn others_lacking(
 ) -> Vec<String> {
     let mut lacks = Vec::new();
     for (row, condition) in route.condition.headers.iter().zip(&conditions.headers) {
-        if !condition.holds(head) {
+        if !condition.holds(head, client) {
             lacks.push(format!("it needs the header `{}: {}`", row.name.as_str(), row.value.shown()));
         }
     }

@@ -60,7 +60,7 @@ impl Conditions {
     /// Whether all of them hold.
     pub fn hold(&self, request: &RequestHead, client: &Client) -> bool {
         self.takes_listener(client)
-            && self.headers.iter().all(|header| header.holds(request))
+            && self.headers.iter().all(|header| header.holds(request, client))
             && self.query.iter().all(|part| part.holds(request))
     }
 
@@ -76,8 +76,12 @@ impl HeaderCondition {
         HeaderCondition { known: Name::of(name.as_bytes()), name: name.into(), wanted }
     }
 
-    /// Whether it holds.
-    pub fn holds(&self, request: &RequestHead) -> bool {
+    /// Whether it holds. What only a trusted peer may say is not there when somebody else says it, as the backend will
+    /// not see it either.
+    pub fn holds(&self, request: &RequestHead, client: &Client) -> bool {
+        if client.trusted.is_none() && is_for_trusted(self.known) {
+            return false;
+        }
         let is_wanted = |value: &[u8]| match &self.wanted {
             Wanted::Any => true,
             Wanted::Exactly(wanted) => value == &wanted.reveal()[..],
@@ -87,6 +91,19 @@ impl HeaderCondition {
             known => request.fields.all(known).any(is_wanted),
         }
     }
+}
+
+/// Whether a field is dropped unless it comes from a trusted peer.
+fn is_for_trusted(name: Name) -> bool {
+    matches!(
+        name,
+        Name::XForwardedFor
+            | Name::XForwardedProto
+            | Name::XForwardedHost
+            | Name::XRequestId
+            | Name::Forwarded
+            | Name::Via
+    )
 }
 
 impl QueryCondition {
@@ -221,5 +238,23 @@ mod tests {
         ] {
             assert_eq!(conditions.hold(&request, &client("b")), expected, "{conditions:?}");
         }
+    }
+    #[test]
+    fn what_only_a_trusted_peer_may_say_counts_from_it_alone() {
+        let mut request = RequestHead::default();
+        for name in
+            ["X-Forwarded-Proto", "x-forwarded-for", "X-Request-Id", "Via", "Forwarded", "x-forwarded-port"]
+        {
+            request.fields.push(name, b"https");
+        }
+        let is_met = |name: &str, client: &Client| {
+            HeaderCondition::new(name, Wanted::exactly(b"https")).holds(&request, client)
+        };
+        let anyone = Client { address: None, listener: "a".into(), is_secure: false, trusted: None };
+        let trusted = Client { trusted: Some([].into()), ..anyone.clone() };
+        for name in ["x-forwarded-proto", "x-forwarded-for", "x-request-id", "via", "forwarded"] {
+            assert_eq!((is_met(name, &anyone), is_met(name, &trusted)), (false, true), "{name}");
+        }
+        assert!(is_met("x-forwarded-port", &anyone));
     }
 }

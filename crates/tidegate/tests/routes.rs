@@ -391,3 +391,19 @@ fn a_reload_binds_names_conditions_and_rewrites_anew() {
     assert_eq!(seen("/a/b/7/one", two), "/v2/7 <7>");
     gateway.stop();
 }
+
+#[test]
+fn a_scheme_counts_when_a_trusted_peer_says_it() {
+    let routes = "  - { match: /**, to: { respond: { body: plain } } }\n\
+                  \x20 - { match: { headers: { x-forwarded-proto: http } }, to: { redirect: \"https://{host}{path}\" } }\n";
+    let gateway = answering(routes);
+    let said = |gateway: &Gateway| {
+        let answer = gateway.ask(request("GET", "/a", "X-Forwarded-Proto: http\r\n"));
+        (answer.status(), answer.value("location").to_owned())
+    };
+    assert_eq!(said(&gateway), (200, String::new()));
+    let text = gateway.configuration();
+    gateway.reload(&text.replacen("trusted: []", "trusted: [\"127.0.0.1\"]", 1));
+    assert_eq!(said(&gateway), (308, "https://a.example:81/a".to_owned()));
+    gateway.stop();
+}
