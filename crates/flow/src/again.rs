@@ -42,6 +42,8 @@ pub(crate) struct TryFailed {
     pub cause: Cause,
     /// The backend has certainly not seen the request: any method may be sent again.
     pub is_unseen: bool,
+    /// An interim answer went to the client: it has begun to be answered, and a second beginning would be one too many.
+    pub has_interim: bool,
     /// It failed on a connection that had waited idle: the backend may be well, and closed it.
     pub is_stale: bool,
 }
@@ -61,7 +63,7 @@ impl TryFailed {
 
     /// Whether to send the request again on a new connection to the same backend: only that tells whether it is well.
     pub(crate) fn is_worth_a_new_connection(&self, request: &RequestHead) -> bool {
-        self.is_stale && (self.is_unseen || request.method.is_idempotent())
+        self.is_stale && !self.has_interim && (self.is_unseen || request.method.is_idempotent())
     }
 
     /// Whether sending it to another backend is safe and wanted.
@@ -73,7 +75,7 @@ impl TryFailed {
             Cause::Bad => false,
             Cause::Status(status) => on.has_status(status),
         };
-        self.is_unseen || is_listed && request.method.is_idempotent()
+        self.is_unseen || is_listed && !self.has_interim && request.method.is_idempotent()
     }
 }
 

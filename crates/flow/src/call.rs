@@ -119,7 +119,8 @@ pub(crate) async fn call<'s, 'w, E: Exchange>(
                 let reached = Reached { reservation, upstream, parsed, upload };
                 if is_failed {
                     let cause = Cause::Status(response.status);
-                    let failed = TryFailed { cause, is_unseen: false, is_stale: false };
+                    let has_interim = reached.upstream.has_interim;
+                    let failed = TryFailed { cause, is_unseen: false, has_interim, is_stale: false };
                     let index = reached.reservation.index;
                     if let Some(next) = tries.another(worker, request, client, record, (index, failed)) {
                         reached.set_aside(worker, leg);

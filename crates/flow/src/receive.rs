@@ -198,7 +198,8 @@ impl<E: Exchange> Waiting<'_, '_, E> {
     }
 
     fn bad(&self) -> TryError {
-        TryError::Backend(TryFailed { cause: Cause::Bad, is_unseen: false, is_stale: false })
+        let has_interim = self.upstream.has_interim;
+        TryError::Backend(TryFailed { cause: Cause::Bad, is_unseen: false, has_interim, is_stale: false })
     }
 
     fn failed(&self, fault: Fault) -> TryFailed {
@@ -209,7 +210,8 @@ impl<E: Exchange> Waiting<'_, '_, E> {
         };
         let is_lost = cause == Cause::Reset;
         let is_unseen = is_lost && (!self.upstream.has_sent() || self.upstream.is_certainly_unseen());
-        TryFailed { cause, is_unseen, is_stale: is_lost && self.upstream.is_reused }
+        let has_interim = self.upstream.has_interim;
+        TryFailed { cause, is_unseen, has_interim, is_stale: is_lost && self.upstream.is_reused }
     }
 
     /// The next deadline.
@@ -242,7 +244,8 @@ impl<E: Exchange> Waiting<'_, '_, E> {
             }
             Due::Response | Due::Idle => {
                 let is_unseen = !self.upstream.has_sent();
-                let failed = TryFailed { cause: Cause::Timeout, is_unseen, is_stale: false };
+                let has_interim = self.upstream.has_interim;
+                let failed = TryFailed { cause: Cause::Timeout, is_unseen, has_interim, is_stale: false };
                 Poll::Ready(Err(TryError::Backend(failed)))
             }
             Due::Route => Poll::Ready(Err(TryError::Final(Failure::new(504, Outcome::BackendTimeout)))),

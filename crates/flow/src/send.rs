@@ -68,7 +68,12 @@ pub(crate) async fn connect<E: Exchange>(
                 backend.cell.connect_failed(now);
                 worker.pool.forget(backend.cell.id);
             }
-            return Err(TryError::Backend(TryFailed { cause, is_unseen: true, is_stale: false }));
+            return Err(TryError::Backend(TryFailed {
+                cause,
+                is_unseen: true,
+                has_interim: false,
+                is_stale: false,
+            }));
         }
     };
     match service.health {

@@ -180,3 +180,23 @@ fn a_route_s_timeout_is_over_all_tries() {
     assert_eq!((tries, retries(&gateway, "failed")), (3, 2.0), "at 0, 200 and 400 ms");
     gateway.stop();
 }
+
+/// An interim answer that went to the client is a beginning: nothing is tried again after it.
+#[test]
+fn nothing_is_asked_again_once_an_answer_has_begun() {
+    // What the backend does after its interim answer, and what the client gets.
+    let endings =
+        [(vec![Act::Send(UNAVAILABLE.to_vec())], 503), (vec![Act::Close], 502), (vec![Act::AwaitEnd], 504)];
+    for (ending, status) in endings {
+        let early = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n".to_vec();
+        let acts: Vec<Act> = [Act::Send(early)].into_iter().chain(ending).collect();
+        let backend = RawBackend::by_request(move |_| acts.clone());
+        let service = "timeouts: { response: 300ms }, retry: { attempts: 3, on: [reset, timeout, 503] }";
+        let gateway = Setup::new(BIN).start(&everything_to(&[backend.address], service));
+        let mut client = gateway.connect();
+        let (interims, answer) = client.send(request("GET", "")).final_response("GET").expect("an answer");
+        assert_eq!((interims.len(), answer.status()), (1, status));
+        assert_eq!(backend.take_arrivals().len(), 1, "{status}");
+        gateway.stop();
+    }
+}

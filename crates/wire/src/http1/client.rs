@@ -23,6 +23,8 @@ pub struct Upstream {
     /// Bytes written on this connection before the request in progress.
     sent_before: u64,
     sent: u64,
+    /// Whether an interim answer to the request in progress has come: its client may have seen it.
+    pub has_interim: bool,
     /// Whether it served a request before this one: the backend may have closed it meanwhile.
     pub is_reused: bool,
     is_keep_alive: bool,
@@ -39,6 +41,7 @@ impl Upstream {
             parser: ResponseParser::default(),
             sent_before: 0,
             sent: 0,
+            has_interim: false,
             is_reused: false,
             is_keep_alive: false,
             is_tunnel: false,
@@ -54,6 +57,7 @@ impl Upstream {
         };
         encode::write_request_head(&mut self.outbound.pending, head, host, framing);
         self.outbound.begin(body);
+        self.has_interim = false;
     }
 
     /// Writes what is pending: a head whose body is held back.
@@ -75,6 +79,7 @@ impl Upstream {
                 if let Some(parsed) = parsed.map_err(|bad| Fault::Malformed(Refusal::new(502, bad.0)))? {
                     self.inbound.buffer.consume(parsed.bytes);
                     self.parser.reset();
+                    self.has_interim |= parsed.is_interim;
                     if !parsed.is_interim {
                         self.inbound.begin(parsed.length, parsed.is_close_delimited);
                         self.inbound.let_go();
