@@ -179,3 +179,30 @@ fn a_gateway_is_asked_whether_it_is_ready() {
     let misuse = tidegate(folder.path(), &["ready", "--admin", "9900"]);
     assert_eq!((misuse.code, misuse.stdout.as_str()), (Some(2), ""));
 }
+
+/// `script` runs a command on a terminal of its own.
+#[test]
+fn colour_is_for_terminals_and_not_for_those_who_decline_it() {
+    let folder = folder();
+    std::fs::write(
+        folder.path().join("tidegate.yaml"),
+        "version: 1\nlisten: { http: \"127.0.0.1:8080\" }\nrotes: []\n",
+    )
+    .expect("write a file");
+    let on_terminal = |no_colour: &str| {
+        let mut command = Command::new("script");
+        command.args(["-qec", &format!("{BIN} validate"), "/dev/null"]).env("NO_COLOR", no_colour);
+        run(command.current_dir(folder.path()))
+    };
+    let coloured = on_terminal("");
+    assert_eq!(coloured.code, Some(2));
+    let expected = "\u{1b}[1;31m^^^^^\u{1b}[0m \u{1b}[36mdid you mean `routes`?\u{1b}[0m";
+    assert!(coloured.stdout.contains(expected), "{:?}", coloured.stdout);
+    let plain = on_terminal("1");
+    assert!(
+        plain.stdout.contains("^^^^^ did you mean `routes`?") && !plain.stdout.contains('\u{1b}'),
+        "{plain:?}"
+    );
+    let piped = run(Command::new(BIN).arg("validate").current_dir(folder.path()).env("NO_COLOR", ""));
+    assert!(piped.stderr.contains("did you mean") && !piped.stderr.contains('\u{1b}'), "{piped:?}");
+}

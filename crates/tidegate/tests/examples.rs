@@ -15,6 +15,11 @@ fn every_example_is_valid() {
             run(Command::new(env!("CARGO_BIN_EXE_tidegate")).current_dir(&folder).arg("validate").arg(&name));
         assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{name}");
         assert!(ended.stdout.starts_with(&format!("{name}: fine: ")), "{}", ended.stdout);
+        if std::fs::read_to_string(folder.join(&name)).expect("read it").contains("\ntests:") {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
+            let ended = run(command.current_dir(&folder).args(["test", "-c", &name]));
+            assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{}", ended.stdout);
+        }
         names.push(name);
     }
     for name in [
