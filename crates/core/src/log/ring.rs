@@ -46,18 +46,11 @@ impl Ring {
             bump(&self.written.dropped, 1);
             return;
         }
-        self.place(at).store(text.len() as u64, Relaxed);
-        let (whole, rest) = text.as_chunks::<WORD_BYTES>();
-        let mut next = at + 1;
-        for chunk in whole {
-            self.place(next).store(u64::from_le_bytes(*chunk), Relaxed);
-            next += 1;
-        }
-        if !rest.is_empty() {
-            let mut chunk = [0; WORD_BYTES];
-            chunk[..rest.len()].copy_from_slice(rest);
-            self.place(next).store(u64::from_le_bytes(chunk), Relaxed);
-        }
+        let (before_end, from_start) = self.parts(at, needed);
+        before_end[0].store(text.len() as u64, Relaxed);
+        let split = text.len().min((before_end.len() - 1) * WORD_BYTES);
+        store(&before_end[1..], &text[..split]);
+        store(from_start, &text[split..]);
         self.written.words.store(at + needed, Release);
     }
 
@@ -67,19 +60,29 @@ impl Ring {
         let mut at = self.read.words.load(Relaxed);
         let mut count = 0;
         while at < written && out.len() < most {
-            let bytes = self.place(at).load(Relaxed) as usize;
-            let words = bytes.div_ceil(WORD_BYTES) as u64;
-            let end = out.len() + bytes;
-            out.reserve(bytes + WORD_BYTES);
-            for word in at + 1..=at + words {
-                out.extend_from_slice(&self.place(word).load(Relaxed).to_le_bytes());
-            }
-            out.truncate(end);
-            at += 1 + words;
+            let bytes = self.words[at as usize % WORDS].load(Relaxed) as usize;
+            let taken = 1 + bytes.div_ceil(WORD_BYTES) as u64;
+            let (before_end, from_start) = self.parts(at, taken);
+            let begin = out.len();
+            out.resize(begin + (taken as usize - 1) * WORD_BYTES, 0);
+            let room = out[begin..].as_chunks_mut::<WORD_BYTES>().0;
+            let (first, second) = room.split_at_mut(before_end.len() - 1);
+            load(&before_end[1..], first);
+            load(from_start, second);
+            out.truncate(begin + bytes);
+            at += taken;
             count += 1;
         }
         self.read.words.store(at, Release);
         count
+    }
+
+    /// So many words from a place on: those up to the end of the ring, at least one, and those that follow from its
+    /// start.
+    fn parts(&self, at: u64, count: u64) -> (&[AtomicU64], &[AtomicU64]) {
+        let (start, count) = (at as usize % WORDS, count as usize);
+        let before_end = count.min(WORDS - start);
+        (&self.words[start..start + before_end], &self.words[..count - before_end])
     }
 
     /// Whether nothing lies here, as far as this thread can see.
@@ -91,9 +94,25 @@ impl Ring {
     pub(super) fn dropped(&self) -> u64 {
         self.written.dropped.load(Relaxed)
     }
+}
 
-    fn place(&self, word: u64) -> &AtomicU64 {
-        &self.words[word as usize % WORDS]
+/// Puts a text into words, of which there are enough.
+fn store(words: &[AtomicU64], text: &[u8]) {
+    let (whole, rest) = text.as_chunks::<WORD_BYTES>();
+    for (word, chunk) in words.iter().zip(whole) {
+        word.store(u64::from_le_bytes(*chunk), Relaxed);
+    }
+    if let (Some(word), false) = (words.get(whole.len()), rest.is_empty()) {
+        let mut chunk = [0; WORD_BYTES];
+        chunk[..rest.len()].copy_from_slice(rest);
+        word.store(u64::from_le_bytes(chunk), Relaxed);
+    }
+}
+
+/// Takes words as the bytes they hold.
+fn load(words: &[AtomicU64], room: &mut [[u8; WORD_BYTES]]) {
+    for (word, chunk) in words.iter().zip(room) {
+        *chunk = word.load(Relaxed).to_le_bytes();
     }
 }
 
