@@ -121,6 +121,16 @@ impl Node {
         self.entries()?.iter().find(|entry| &*entry.key == key)
     }
 
+    /// What was written, if that is one `${…}` and nothing else: it says where a value comes from, and nothing of
+    /// the value. One with a default does.
+    pub fn reference(&self) -> Option<&str> {
+        let written = self.place.text().trim_matches(['"', '\'']);
+        let inside = written.strip_prefix("${")?.strip_suffix('}')?;
+        let is_reference =
+            self.scalar()?.is_resolved && !inside.contains(['{', '}']) && !inside.contains(":-");
+        is_reference.then_some(written)
+    }
+
     /// As messages name it: a scalar by its text, or by what was written where it came from `${…}`.
     pub fn quote(&self) -> String {
         match &self.value {

@@ -27,7 +27,7 @@ mod tests {
                 Shape::List(inner) | Shape::Called(_, inner) | Shape::Table { value: inner, .. } => {
                     waiting.push(*inner);
                 }
-                Shape::Word { .. } | Shape::Literal(_) | Shape::Choice(_) => {}
+                Shape::Word { .. } | Shape::Secret { .. } | Shape::Literal(_) | Shape::Choice(_) => {}
                 Shape::Bool | Shape::Integer { .. } => {}
             }
         }

@@ -1,9 +1,11 @@
 //! Texts and places in them.
 
 use crate::router::{NO_NAMES, PathNames};
+use std::borrow::Cow;
 use std::fmt::{self, Debug, Display, Formatter};
+use std::ops::Range;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 /// A text that nodes come from: a file, or what stands in for one.
 pub struct Source {
@@ -13,6 +15,8 @@ pub struct Source {
     pub folder: PathBuf,
     text: String,
     line_starts: Vec<usize>,
+    /// What no message may show, as offsets of bytes. Few: one for each secret that is written in the file itself.
+    concealed: Mutex<Vec<Range<usize>>>,
 }
 
 impl Source {
@@ -21,7 +25,8 @@ impl Source {
         let text = text.into();
         let line_starts =
             std::iter::once(0).chain(memchr::memchr_iter(b'\n', text.as_bytes()).map(|at| at + 1)).collect();
-        Arc::new(Source { name: name.into(), folder: folder.into(), text, line_starts })
+        let concealed = Mutex::default();
+        Arc::new(Source { name: name.into(), folder: folder.into(), text, line_starts, concealed })
     }
 
     /// The whole text.
@@ -34,6 +39,24 @@ impl Source {
         let start = self.line_start(number);
         let end = self.line_starts.get(number as usize).map_or(self.text.len(), |next| next - 1);
         self.text[start..end].trim_end_matches('\r')
+    }
+
+    /// A line as messages may show it: what is concealed has become stars, a byte each, so that all else stands where
+    /// it stood.
+    pub(super) fn shown_line(&self, number: u32) -> Cow<'_, str> {
+        let (line, start) = (self.line(number), self.line_start(number));
+        let concealed = self.concealed.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut here = concealed.iter().filter(|range| range.start < start + line.len() && range.end > start);
+        let Some(first) = here.next() else { return Cow::Borrowed(line) };
+        let ranges: Vec<&Range<usize>> = std::iter::once(first).chain(here).collect();
+        let mut shown = String::with_capacity(line.len());
+        for (at, c) in line.char_indices() {
+            match ranges.iter().any(|range| range.contains(&(start + at))) {
+                true => shown.extend(std::iter::repeat_n('*', c.len_utf8())),
+                false => shown.push(c),
+            }
+        }
+        Cow::Owned(shown)
     }
 
     pub(super) fn line_start(&self, number: u32) -> usize {
@@ -109,6 +132,16 @@ impl Place {
         let ends = |&(count, (_, c)): &(usize, (usize, char))| count == self.length as usize || c == '\n';
         let end = rest.char_indices().enumerate().find(ends).map_or(rest.len(), |(_, (at, _))| at);
         &rest[..end]
+    }
+
+    /// Keeps what is written there out of every message about this source. For secrets.
+    pub fn conceal(&self) {
+        let start = self.start as usize;
+        let range = start..start + self.text().len();
+        let mut concealed = self.source.concealed.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if !concealed.contains(&range) {
+            concealed.push(range);
+        }
     }
 
     /// The part of this place where `needle` stands first; itself where it does not.

@@ -33,7 +33,7 @@ struct Window {
 /// Cuts a line to what fits around the caret. Tabs become four spaces and control characters a dot, so
 /// that carets stand where they should and a file cannot send commands to a terminal.
 fn window(place: &Place) -> Window {
-    let line = place.source.line(place.line);
+    let line = place.source.shown_line(place.line);
     let start = (place.start as usize).saturating_sub(place.source.line_start(place.line)).min(line.len());
     let (before, after) = line.split_at(start);
     let mut shown = Window { text: String::new(), indent: 0, carets: 0 };

@@ -80,6 +80,7 @@ fn inner(path: &str, shape: &Shape, waiting: &mut Vec<(String, Declaration)>) {
 fn describe(shape: &Shape) -> String {
     match shape {
         Shape::Word { what, .. } => (*what).to_owned(),
+        Shape::Secret { what } => format!("{what}; never shown"),
         Shape::Literal(word) => format!("`{word}`"),
         Shape::Choice(words) => {
             words.iter().map(|(word, _)| format!("`{word}`")).collect::<Vec<_>>().join(", ")

@@ -14,6 +14,11 @@ pub enum Shape {
         /// A regular expression, or empty for any text.
         pattern: &'static str,
     },
+    /// One scalar that is never shown.
+    Secret {
+        /// "the token of the admin listener".
+        what: &'static str,
+    },
     /// Exactly this word.
     Literal(&'static str),
     /// One of these words, each with its text.
@@ -162,7 +167,7 @@ fn of(shape: &Shape, definitions: &mut Definitions) -> Json {
     // Numbers and switches may come from `${…}`, which is text until it is resolved.
     let interpolated = || Json::object([("type", Json::text("string")), ("pattern", Json::text("\\$\\{"))]);
     match shape {
-        Shape::Word { what, pattern: "" } => word(what),
+        Shape::Word { what, pattern: "" } | Shape::Secret { what } => word(what),
         Shape::Word { what, pattern } => {
             let pattern = Json::Text(format!("{pattern}|\\$\\{{"));
             Json::object([
