@@ -2,7 +2,7 @@
 //! there twice, names that mean something else. Turns what was read into a `Config`.
 
 use crate::cases::{self, Known};
-use crate::config::{Config, File, FileRoute, FileService, Listen, Route, Service, Version};
+use crate::config::{self, Config, File, FileRoute, FileService, Listen, Route, Service, Version};
 use crate::health;
 use crate::matching::{self, Match};
 use crate::members::{self, Families};
@@ -10,6 +10,7 @@ use crate::naming;
 use crate::sources::Sources;
 use crate::target::{ANSWERS, Target};
 use crate::telemetry;
+use crate::written::Written;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::hash::Hash;
@@ -60,6 +61,7 @@ pub(crate) fn config(root: &Node, folder: &Path, families: &Families<'_>, proble
         services: file.services.map(|_, place, service| whole(service, place, families, problems)),
         routes,
         tests: file.tests,
+        written: Written::of(root, &config::declaration(families)),
     }
 }
 

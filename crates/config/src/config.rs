@@ -2,6 +2,7 @@
 //! across the file (names, sums, duplicates) is in `check`.
 
 use crate::address::{Backend, NameServer};
+use crate::admin::{OwnName, Token};
 use crate::cases::Case;
 use crate::health::Health;
 use crate::matching::Match;
@@ -9,6 +10,7 @@ use crate::members::{self, Families, Member};
 use crate::sources::Sources;
 use crate::target::Target;
 use crate::telemetry::Telemetry;
+use crate::written::Written;
 use std::num::NonZeroU16;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -18,6 +20,7 @@ use tidegate_core::limits::HeadLimits;
 use tidegate_core::policy::Policy;
 use tidegate_core::problem::{Place, Source};
 use tidegate_core::rewrite::Rewrite;
+use tidegate_core::secret::Secret;
 use tidegate_core::settings::{Declaration, Fault, Placed, Shape, Table, Toggle, Word};
 use tidegate_core::units::{Bind, ByteRate, Bytes, Count, Label, Network, Share};
 use tidegate_core::{choice, settings};
@@ -49,6 +52,8 @@ pub struct Config {
     pub routes: Vec<Route>,
     /// Cases that `test` runs. Nothing that serves looks at them.
     pub tests: Vec<Case>,
+    /// As it was written, for those who may see it.
+    pub written: Written,
 }
 
 impl PartialEq for Config {
@@ -217,6 +222,10 @@ settings! {
     pub struct Admin {
         /// Its address.
         pub bind: Placed<Bind> = Placed::default(Bind::Inet(([127, 0, 0, 1], 9900).into())),
+        /// What clients show as `Authorization: Bearer …`. Unless set it is made at the first start and kept in the file `admin-token` of `state.dir`.
+        pub token: Option<Secret<Token>>,
+        /// Names by which clients may ask for it, as a proxy before it or a name of this machine. IP addresses and `localhost` are always allowed. What else a browser asks for could be a page that pretends to be this listener.
+        pub hosts: Vec<OwnName> = Vec::new(),
     }
     short bind;
 }

@@ -4,6 +4,7 @@
 //! are built from what is theirs (`members`). Nothing here knows what a setting does, nor any member by name.
 
 mod address;
+mod admin;
 mod cases;
 mod check;
 mod compile;
@@ -23,9 +24,11 @@ mod sources;
 mod target;
 mod telemetry;
 mod wanted;
+mod written;
 mod yaml;
 
 pub use address::{Backend, NameServer};
+pub use admin::{OwnName, Token};
 pub use cases::{Case, ClientIp, Expect, Line, Request, Url};
 pub use compile::{Previous, Workshop, compile};
 pub use config::{
@@ -41,6 +44,7 @@ pub use sources::Sources;
 pub use target::{Redirect, Respond, Split, Target};
 pub use telemetry::{AccessLog, LogFormat, LogTarget, Rotate, Telemetry};
 pub use wanted::{FieldName, QueryKey, Wanted};
+pub use written::Written;
 
 /// The JSON Schema of a configuration file that may name these members.
 pub fn schema(families: &Families<'_>) -> String {

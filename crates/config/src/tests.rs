@@ -2,7 +2,7 @@
 //! schema allows what the reader allows.
 
 #[path = "../tests/members/mod.rs"]
-mod members;
+pub(crate) mod members;
 
 use crate::interpolate::Filling;
 use crate::{Families, yaml};
