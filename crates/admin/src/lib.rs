@@ -1,42 +1,48 @@
-//! The listener for operators. So far: health, readiness and metrics. Control plane: ordinary libraries, its own
-//! threads, nothing of it on a worker.
+//! The listener for operators: who may use it, its pages, the API, and the connections themselves. Control plane:
+//! ordinary libraries, its own threads, nothing of it on a worker. The program makes the socket and implements `View`.
 
+mod access;
+mod api;
+mod moment;
+mod pages;
+mod problem;
+mod serve;
 mod view;
 
+pub use access::Access;
+pub use api::explain::Explained;
+pub use serve::{Listener, serve};
 pub use view::{NotReloaded, Reloaded, Reloading, Running, View};
 
 use axum::Router;
-use axum::extract::State;
-use axum::http::{StatusCode, header};
-use axum::response::IntoResponse;
-use axum::routing::get;
+use axum::http::{Method, StatusCode};
+use problem::Problem;
 use std::sync::Arc;
-use tidegate_telemetry::prometheus::{self, Scene};
 
-/// The routes of the admin listener. `/healthz`, `/readyz` and `/metrics` are open: the listener is on loopback
-/// unless the configuration says otherwise.
-pub fn router(view: Arc<dyn View>) -> Router {
-    Router::new()
-        .route("/healthz", get(|| async { "ok\n" }))
-        .route("/readyz", get(readyz))
-        .route("/metrics", get(metrics))
-        .with_state(view)
+/// What every handler may ask.
+#[derive(Clone)]
+pub(crate) struct Panel {
+    pub(crate) view: Arc<dyn View>,
+    pub(crate) access: Arc<Access>,
 }
 
-async fn readyz(State(view): State<Arc<dyn View>>) -> impl IntoResponse {
-    match view.is_ready() {
-        true => (StatusCode::OK, "ready\n"),
-        false => (StatusCode::SERVICE_UNAVAILABLE, "draining\n"),
-    }
+/// Everything the admin listener answers, behind the guard.
+pub fn router(view: Arc<dyn View>, access: Arc<Access>) -> Router {
+    let panel = Panel { view, access };
+    let (routes, _) = api::routes().split_for_parts();
+    routes
+        .fallback(|| async {
+            let problem = Problem::new(StatusCode::NOT_FOUND, "there is nothing at this path");
+            problem.hint("`/api/v1/openapi.json` describes what there is")
+        })
+        .method_not_allowed_fallback(|method: Method| async move {
+            Problem::new(StatusCode::METHOD_NOT_ALLOWED, format!("{method} has no meaning here"))
+        })
+        .layer(axum::middleware::from_fn_with_state(panel.clone(), access::guard))
+        .with_state(panel)
 }
 
-async fn metrics(State(view): State<Arc<dyn View>>) -> impl IntoResponse {
-    let snapshot = view.snapshot();
-    let page = prometheus::text(&Scene {
-        snapshot: &snapshot,
-        meters: view.meters(),
-        recent: view.recent(),
-        version: view.version(),
-    });
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], page)
+/// The OpenAPI document of the admin listener, as JSON.
+pub fn openapi() -> &'static str {
+    api::document()
 }

@@ -129,6 +129,21 @@ impl Drop for Alive {
     }
 }
 
+/// Requests that the admin listener refused, by why; written rarely.
+#[derive(Debug, Default)]
+pub struct AdminMeters {
+    /// Without a token or session.
+    pub no_credential: AtomicU64,
+    /// With a wrong one.
+    pub wrong_credential: AtomicU64,
+    /// With one that was not looked at, after too many wrong ones.
+    pub throttled: AtomicU64,
+    /// By a name that is not the listener's.
+    pub wrong_host: AtomicU64,
+    /// Writes from pages of others.
+    pub cross_origin: AtomicU64,
+}
+
 /// By route, then by service.
 type RoutesByName = BTreeMap<Arc<str>, BTreeMap<Arc<str>, Arc<RouteMeters>>>;
 
@@ -150,6 +165,8 @@ pub struct Meters {
     pub reloads_failed: AtomicU64,
     /// Whether the configuration that was given last is the one in use.
     pub last_reload_ok: AtomicBool,
+    /// Of the admin listener.
+    pub admin: AdminMeters,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -178,6 +195,7 @@ impl Meters {
             reloads_ok: AtomicU64::new(0),
             reloads_failed: AtomicU64::new(0),
             last_reload_ok: AtomicBool::new(true),
+            admin: AdminMeters::default(),
         }
     }
 

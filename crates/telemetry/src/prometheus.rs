@@ -29,6 +29,7 @@ pub fn text(scene: &Scene<'_>) -> String {
     services(scene, &mut out);
     backends(scene, &mut out);
     process(scene, &mut out);
+    admin(scene, &mut out);
     out.0
 }
 
@@ -197,6 +198,21 @@ fn process(scene: &Scene<'_>, out: &mut Page) {
     );
     out.family("tidegate_build_info", "gauge", "The program that runs; always 1.");
     out.line("tidegate_build_info", &[("version", scene.version)], 1);
+}
+
+fn admin(scene: &Scene<'_>, out: &mut Page) {
+    let name = "tidegate_admin_refused_total";
+    out.family(name, "counter", "Requests that the admin listener refused, by why.");
+    let meters = &scene.meters.admin;
+    for (reason, count) in [
+        ("no_credential", &meters.no_credential),
+        ("wrong_credential", &meters.wrong_credential),
+        ("throttled", &meters.throttled),
+        ("wrong_host", &meters.wrong_host),
+        ("cross_origin", &meters.cross_origin),
+    ] {
+        out.line(name, &[("reason", reason)], count.load(Relaxed));
+    }
 }
 
 struct Page(String);

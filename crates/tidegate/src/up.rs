@@ -45,7 +45,8 @@ pub(crate) fn run(backends: &[String], listen: &str) -> Result<(), Problems> {
     };
     // On standard error, as with `run`: standard output is kept for the access log.
     let backends = look_at_backends(&gateway.snapshot());
-    let greeting = Greeting { config: &config, backends, admin: &admin, state: &state, file: &file };
+    let link = gateway.link().unwrap_or_default();
+    let greeting = Greeting { config: &config, backends, admin: &admin, link, state: &state, file: &file };
     say::plainly(&greeting.text());
     gateway.serve_until_told();
     Ok(())
@@ -125,6 +126,8 @@ struct Greeting<'a> {
     /// A line for each backend.
     backends: Vec<String>,
     admin: &'a Found,
+    /// The way in for a browser.
+    link: &'a str,
     state: &'a StateFolder,
     file: &'a str,
 }
@@ -137,11 +140,12 @@ impl Greeting<'_> {
             true => String::new(),
             false => format!(", as {} is taken", local::ADMIN.port()),
         };
+        let link = self.link;
         let passing = if self.state.is_passing() { ", which goes when this ends" } else { "" };
         format!(
             "tidegate {}: {url} passes requests on to\n  {}\n\
              each to the one expected to answer first, none to one that refuses connections.\n\n\
-             Admin on {admin}{note}.\nState in {}{passing}.\nCtrl-C finishes what is under way and ends.\n\n\
+             Admin on {admin}{note}.\n{link}\nState in {}{passing}.\nCtrl-C finishes what is under way and ends.\n\n\
              Try\n  {curl}\n  curl {admin}/metrics\n\n\
              The same as a file, tidegate.yaml, for `tidegate run`\n  {}",
             env!("CARGO_PKG_VERSION"),

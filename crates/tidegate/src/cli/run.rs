@@ -46,6 +46,7 @@ pub(super) fn run(path: &Path, otherwise: &Otherwise) -> ExitCode {
     match Gateway::start(config, Changes::File(path.to_owned())) {
         Ok(gateway) => {
             tidegate_telemetry::say::plainly(&gateway.greeting());
+            gateway.link().inspect(|link| tidegate_telemetry::say::plainly(link));
             notify::ready();
             gateway.serve_until_told();
             ExitCode::SUCCESS

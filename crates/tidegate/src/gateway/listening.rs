@@ -88,7 +88,32 @@ pub(super) fn bind_admin(bind: &Placed<Bind>) -> Result<AdminSocket, Problem> {
     bound.map_err(|error| cannot_listen("the admin listener", bind, &error))
 }
 
+/// Bound, and not yet given to the control plane.
 pub(super) enum AdminSocket {
     Inet(std::net::TcpListener),
     Unix(std::os::unix::net::UnixListener),
+}
+
+impl AdminSocket {
+    /// For the runtime of the caller.
+    pub(super) fn into_listener(self) -> std::io::Result<tidegate_admin::Listener> {
+        match self {
+            AdminSocket::Inet(listener) => {
+                listener.set_nonblocking(true)?;
+                tokio::net::TcpListener::from_std(listener).map(tidegate_admin::Listener::Inet)
+            }
+            AdminSocket::Unix(listener) => {
+                listener.set_nonblocking(true)?;
+                tokio::net::UnixListener::from_std(listener).map(tidegate_admin::Listener::Unix)
+            }
+        }
+    }
+}
+
+/// Whether only this machine can reach it.
+pub(super) fn is_local(bind: &Bind) -> bool {
+    match bind {
+        Bind::Inet(address) => address.ip().to_canonical().is_loopback(),
+        Bind::Unix(_) => true,
+    }
 }

@@ -12,13 +12,14 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, RwLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
-use tidegate_admin::{Reloading, Running, View};
+use tidegate_admin::{Access, Reloading, Running, View};
 use tidegate_config::{Config, Workers, Workshop};
 use tidegate_core::entry::NameBook;
 use tidegate_core::meters::{Meters, WORKERS_MAX};
 use tidegate_core::plan::Snapshot;
 use tidegate_core::problem::{Problem, Problems};
 use tidegate_core::service::CellBook;
+use tidegate_core::units::Bind;
 use tidegate_telemetry::access_log::AccessLog;
 use tidegate_telemetry::recent::Recent;
 use tidegate_telemetry::say;
@@ -27,13 +28,14 @@ use tokio::sync::mpsc;
 
 pub(crate) use kept::last_good;
 pub(crate) use listening::connection_limits;
-use listening::{AdminSocket, bind_admin};
+use listening::{bind_admin, is_local};
 pub(crate) use reload::Changer;
 use reload::Reloader;
 
 use crate::access_log;
 use crate::discovery::Discovery;
 use crate::health;
+use crate::local;
 use crate::node::Node;
 use crate::notify;
 use crate::worker::{self, Order, Start, WorkerListener};
@@ -128,6 +130,7 @@ pub(crate) struct Gateway {
     workers: Vec<JoinHandle<std::io::Result<()>>>,
     signals: Signals,
     greeting: String,
+    link: Option<String>,
     /// Claimed for as long as it runs.
     _node: Node,
 }
@@ -193,8 +196,10 @@ impl Gateway {
         let signals = control
             .block_on(async { Signals::catch() })
             .map_err(|error| Problem::new(format!("cannot listen to signals: {error}")))?;
+        let access = Arc::new(Access::new(&config)?);
         let admin = bind_admin(&config.admin.bind)?;
-        let greeting = greeting(&config, count);
+        let (greeting, link) = (greeting(&config, count), link(&config, &access));
+        warn_if_open(&config);
         let (mut reloader, listeners) = Reloader::start(config, changes, log, count, &meters)?;
         let discovery = control.block_on(Discovery::start(cells.clone(), names.clone(), &snapshot));
         let running = Running { config: reloader.config(), snapshot };
@@ -209,18 +214,24 @@ impl Gateway {
             is_draining: AtomicBool::new(false),
             reloader,
         });
-        control.spawn(serve_admin(admin, shared.clone()));
+        let router = tidegate_admin::router(shared.clone(), access.clone());
+        control.spawn(async move { tidegate_admin::serve(admin.into_listener()?, router).await });
         control.spawn(health::run(shared.clone()));
         control.spawn(reload::bury(shared.clone()));
         control.spawn(watch::run(shared.clone()));
         control.spawn(fold(shared.clone()));
         control.block_on(shared.keep_good());
-        Ok(Gateway { greeting, shared, control, workers, signals, _node: node })
+        Ok(Gateway { greeting, link, shared, control, workers, signals, _node: node })
     }
 
     /// One line that says what was started and where.
     pub(crate) fn greeting(&self) -> &str {
         &self.greeting
+    }
+
+    /// Where a browser gets in, once; nothing where no browser can get.
+    pub(crate) fn link(&self) -> Option<&str> {
+        self.link.as_deref()
     }
 
     /// What it serves now, with what was learnt about its backends.
@@ -327,20 +338,6 @@ fn prepare_state(dir: &Path) -> Result<(), Problem> {
     std::fs::remove_file(&probe).map_err(problem)
 }
 
-async fn serve_admin(socket: AdminSocket, shared: Arc<Shared>) -> std::io::Result<()> {
-    let router = tidegate_admin::router(shared);
-    match socket {
-        AdminSocket::Inet(listener) => {
-            listener.set_nonblocking(true)?;
-            axum::serve(tokio::net::TcpListener::from_std(listener)?, router).await
-        }
-        AdminSocket::Unix(listener) => {
-            listener.set_nonblocking(true)?;
-            axum::serve(tokio::net::UnixListener::from_std(listener)?, router).await
-        }
-    }
-}
-
 /// Keeps the durations of late up to date.
 async fn fold(shared: Arc<Shared>) {
     let mut every_second = tokio::time::interval(Duration::from_secs(1));
@@ -409,4 +406,26 @@ fn greeting(config: &Config, workers: usize) -> String {
         if workers == 1 { "worker" } else { "workers" },
         config.admin.bind.value
     )
+}
+
+/// A line with the way in for a browser.
+fn link(config: &Config, access: &Access) -> Option<String> {
+    match &config.admin.bind.value {
+        Bind::Inet(address) => {
+            let url = local::url(*address);
+            Some(format!("For a browser, once, within 5 minutes: {url}{}", access.link()))
+        }
+        Bind::Unix(_) => None,
+    }
+}
+
+/// That anyone may knock is what the configuration says; that nobody chose the token may be an oversight.
+fn warn_if_open(config: &Config) {
+    let bind = &config.admin.bind.value;
+    if config.admin.token.is_none() && !is_local(bind) {
+        let token = config.state.dir.join("admin-token");
+        let what =
+            "other machines can reach the admin listener, and `admin.token` is not set: the made one holds";
+        say::warn(what, &[("bind", bind), ("token", &token.display())]);
+    }
 }
