@@ -22,6 +22,7 @@ pub struct Setup {
     drain_wait: String,
     listeners: Vec<String>,
     trusted: String,
+    admin: String,
 }
 
 impl Setup {
@@ -34,6 +35,7 @@ impl Setup {
             trusted: "[]".into(),
             drain_wait: "off".into(),
             listeners: Vec::new(),
+            admin: String::new(),
         }
     }
 
@@ -67,6 +69,12 @@ impl Setup {
         self
     }
 
+    /// Further keys of `admin`, such as `token: "…"`.
+    pub fn admin(mut self, keys: &str) -> Setup {
+        self.admin = format!(", {keys}");
+        self
+    }
+
     /// Starts it with these `services` and `routes`, and waits until it is ready.
     ///
     /// # Panics
@@ -83,8 +91,8 @@ impl Setup {
         let binds: String = others.iter().map(|(name, bind)| format!(", {name}: \"{bind}\"")).collect();
         let text = format!(
             "version: 1\nworkers: {}\nlisten: {{ http: {{ bind: \"{http}\", limits: {}, trusted: {} }}{binds} }}\n\
-             admin: {{ bind: \"{admin}\" }}\nstate: {{ dir: state }}\ndrain: {{ wait: {} }}\n{services_and_routes}\n",
-            self.workers, self.limits, self.trusted, self.drain_wait
+             admin: {{ bind: \"{admin}\"{} }}\nstate: {{ dir: state }}\ndrain: {{ wait: {} }}\n{services_and_routes}\n",
+            self.workers, self.limits, self.trusted, self.admin, self.drain_wait
         );
         let file = folder.path().join(FILE);
         std::fs::write(&file, text).expect("write the configuration");
@@ -147,6 +155,29 @@ impl Gateway {
     pub fn admin_get(&self, path: &str) -> Message {
         let host = self.admin;
         ask(host, format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").as_bytes())
+    }
+
+    /// Sends a request to the admin listener: method and path, and further field lines, each with its CRLF.
+    ///
+    /// # Panics
+    /// When no whole answer comes.
+    pub fn admin_ask(&self, method_and_path: &str, fields: &str) -> Message {
+        let host = match fields.to_ascii_lowercase().contains("host:") {
+            true => String::new(),
+            false => format!("Host: {}\r\n", self.admin),
+        };
+        let head = format!("{method_and_path} HTTP/1.1\r\n{host}{fields}Connection: close\r\n\r\n");
+        ask(self.admin, head.as_bytes())
+    }
+
+    /// The field line with the token that the gateway made.
+    ///
+    /// # Panics
+    /// When it made none.
+    pub fn admin_token(&self) -> String {
+        let path = self.folder().join("state/admin-token");
+        let token = std::fs::read_to_string(path).expect("read the token that the gateway made");
+        format!("Authorization: Bearer {}\r\n", token.trim_end())
     }
 
     /// The sum of a metric over the samples whose labels contain all of these texts, such as

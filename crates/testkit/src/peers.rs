@@ -158,7 +158,7 @@ pub fn python() -> PathBuf {
 }
 
 /// Where Python programs for tests are installed.
-fn venv() -> PathBuf {
+pub fn venv() -> PathBuf {
     let usual = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/venv");
     std::env::var_os("TIDEGATE_TEST_VENV").map_or(usual, PathBuf::from)
 }

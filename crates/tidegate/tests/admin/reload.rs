@@ -1,0 +1,86 @@
+//! Asking for a reload: what the request may look like, and what comes of it.
+
+use serde_json::{Value, json};
+use tidegate_testkit::gateway::ask;
+use tidegate_testkit::{Gateway, Message};
+
+use crate::{check_problem, gateway, json, page};
+
+fn post(gateway: &Gateway, fields: &str, body: &str) -> Message {
+    let token = gateway.admin_token();
+    let head = format!(
+        "POST /api/v1/reload HTTP/1.1\r\nHost: {}\r\n{token}{fields}Content-Length: {}\r\nConnection: close\r\n\r\n",
+        gateway.admin,
+        body.len()
+    );
+    ask(gateway.admin, [head.as_bytes(), body.as_bytes()].concat().as_slice())
+}
+
+#[test]
+fn a_reload_takes_nothing_and_says_so() {
+    let gateway = gateway();
+    let json = "Content-Type: application/json\r\n";
+    check_problem(&post(&gateway, "Content-Type: text/plain\r\n", "x"), 415);
+    check_problem(&post(&gateway, "Content-Type: application/x-www-form-urlencoded\r\n", "a=b"), 415);
+    check_problem(&post(&gateway, json, "{\"services\":{}}"), 400);
+    check_problem(&post(&gateway, json, &" ".repeat((1 << 20) + 1)), 413);
+    let named = "content-type: Application/JSON; charset=utf-8\r\n";
+    for (fields, body) in [("", ""), (json, ""), (json, "{}"), (named, " {}\n")] {
+        let status = post(&gateway, fields, body).status();
+        assert_eq!(status, 200, "{fields}{body}");
+    }
+}
+
+#[test]
+fn a_file_is_taken_or_refused_with_every_problem_at_its_place() {
+    let mut gateway = gateway();
+    let file = gateway.folder().join("tidegate.yaml");
+    let good = std::fs::read_to_string(&file).unwrap();
+    let same = json(&post(&gateway, "", ""));
+    assert!(same["snapshot"].as_u64() > Some(1) && same["changed"] == json!([]), "{same}");
+
+    std::fs::write(&file, good.replace("name: posted", "name: sent")).unwrap();
+    let taken = json(&post(&gateway, "", ""));
+    let names: Vec<&str> = taken["changed"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+    assert!(names.contains(&"routes.posted") && names.contains(&"routes.sent"), "{taken}");
+    assert_eq!(page(&gateway, "/api/v1/config")["snapshot"], taken["snapshot"]);
+    assert_eq!(page(&gateway, "/api/v1/routes")["routes"][3]["name"], "sent");
+
+    gateway.announce("WARN");
+    std::fs::write(&file, good.replace("to: api", "to: apo").replace("workers:", "wrokers:")).unwrap();
+    let refused = check_problem(&post(&gateway, "", ""), 422);
+    let told: Vec<(&str, bool)> = refused["problems"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|fault| {
+            let is_placed = fault["line"].is_u64() && fault["column"].is_u64();
+            let is_named = fault["file"].as_str().is_some_and(|name| name.ends_with("tidegate.yaml"));
+            (fault["hint"].as_str().unwrap_or_default(), is_placed && is_named)
+        })
+        .collect();
+    assert_eq!(told, [("did you mean `workers`?", true), ("did you mean `api`?", true)], "{refused}");
+    assert_eq!(page(&gateway, "/api/v1/routes")["routes"][3]["name"], "sent", "what ran goes on");
+}
+
+#[test]
+fn a_new_token_and_new_names_hold_from_the_reload_on() {
+    let gateway = gateway();
+    let file = gateway.folder().join("tidegate.yaml");
+    let good = std::fs::read_to_string(&file).unwrap();
+    let made = gateway.admin_token();
+    let set = "Authorization: Bearer another-token\r\n";
+    let status = |fields: &str| gateway.admin_ask("GET /api/v1/services", fields).status();
+    let bind = format!("bind: \"{}\"", gateway.admin);
+    std::fs::write(&file, good.replace(&bind, &format!("{bind}, token: another-token, hosts: [a.example]")))
+        .unwrap();
+    assert_eq!(json(&post(&gateway, "", ""))["changed"], json!(["admin"]));
+    assert_eq!((status(&made), status(set)), (401, 200));
+    assert_eq!(status(&format!("Host: a.example\r\n{set}")), 200);
+
+    std::fs::write(&file, &good).unwrap();
+    let back = gateway.admin_ask("POST /api/v1/reload", set);
+    assert_eq!(back.status(), 200);
+    assert_eq!((status(&made), status(set)), (200, 401));
+    assert_eq!(status(&format!("Host: a.example\r\n{made}")), 421);
+}
