@@ -105,7 +105,7 @@ fn the_file_it_prints_is_one_that_run_takes() {
     std::fs::write(&path, file).unwrap();
     let validated = Command::new(BIN).arg("validate").arg(&path).output().unwrap();
     assert!(validated.status.success(), "{validated:?}");
-    assert!(String::from_utf8_lossy(&validated.stdout).contains("1 services, 1 routes"), "{validated:?}");
+    assert!(String::from_utf8_lossy(&validated.stdout).contains("1 service, 1 route"), "{validated:?}");
     up.stop();
 }
 
@@ -196,10 +196,7 @@ fn what_cannot_be_served_is_refused_with_exactly_these_words() {
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
         assert!(output.stdout.is_empty(), "{arguments:?}");
     };
-    check(
-        &["up", "app"],
-        "`app` has a host name, which is not resolved yet\n  hint: write an IP address, or `localhost`\n",
-    );
+    check(&["up", "app"], "`app` has no port\n  hint: write a port after it: `app:8080`\n");
     check(
         &["up", "https://10.0.0.1:80", "3000", ":3000"],
         "`https://10.0.0.1:80` asks for TLS, which is not spoken to backends yet\n  hint: write `http://…`\n\n\
@@ -218,7 +215,8 @@ fn what_cannot_be_served_is_refused_with_exactly_these_words() {
     );
     check(
         &["up", "${HOME}"],
-        "`${HOME}` is not an address\n  hint: write an IP address and a port: `127.0.0.1:8080`, `[::1]:8080`\n",
+        "`${HOME}` is neither an address nor a host name\n  \
+         hint: write one of them and a port: `10.0.0.1:8080`, `api.internal:8080`\n",
     );
     check(
         &["up"],

@@ -1,11 +1,12 @@
 //! `tidegate reload`: asks the gateway that runs a file to read it anew. The file says where its admin listener is
-//! and where its token is kept.
+//! and what its token is.
 
 use serde_json::Value;
 use std::path::Path;
 use std::process::ExitCode;
 use tidegate_config::Config;
 use tidegate_core::problem::{Problem, Problems};
+use tidegate_core::units::Bind;
 
 use super::ask::{self, Answer, Ask};
 use super::say::{self, Form};
@@ -22,10 +23,7 @@ pub(super) fn run(path: &Path, admin: Option<&str>, form: Form) -> ExitCode {
         Ok(named) => named.unwrap_or_else(|| config.admin.bind.value.clone()),
         Err(problem) => return say::unusable(&problem.into()),
     };
-    let asked = token(&config).and_then(|token| {
-        ask::ask(&bind, Ask { method: "POST", path: "/api/v1/reload", token: Some(&token) })
-    });
-    match asked {
+    match asked(&config, &bind) {
         Ok(answer) if answer.status == 200 => say::result(&match form {
             Form::Json => say::pretty(&answer.body),
             Form::Text => taken(&answer.body),
@@ -39,7 +37,21 @@ pub(super) fn run(path: &Path, admin: Option<&str>, form: Form) -> ExitCode {
     }
 }
 
-fn token(config: &Config) -> Result<String, Problem> {
+/// Asks with the token that the file sets, and with the made one if there is none or the gateway does not know it yet:
+/// the file may have come to set one since the gateway read it.
+fn asked(config: &Config, bind: &Bind) -> Result<Answer, Problem> {
+    let ask =
+        |token: &str| ask::ask(bind, Ask { method: "POST", path: "/api/v1/reload", token: Some(token) });
+    let Some(set) = &config.admin.token else { return ask(&made_token(config)?) };
+    let answer = ask(set.reveal().as_str())?;
+    match made_token(config) {
+        Ok(made) if answer.status == 401 => ask(&made),
+        _ => Ok(answer),
+    }
+}
+
+/// The token that the gateway made.
+fn made_token(config: &Config) -> Result<String, Problem> {
     let path = config.state.dir.join("admin-token");
     match std::fs::read_to_string(&path) {
         Ok(token) => Ok(token.trim().to_owned()),
@@ -85,7 +97,7 @@ fn declined(answer: &Answer) -> Problem {
         Problem::new(format!("the gateway declines with {}: {}", answer.status, said.unwrap_or("no reason")));
     match answer.status {
         401 => {
-            problem.hint("the token in the state folder of this file is not that of the gateway that answers")
+            problem.hint("neither `admin.token` of this file nor the token in its state folder is that of the gateway that answers")
         }
         404 => problem.hint("what answers there has no such API: is it an older version?"),
         _ => problem,

@@ -1,10 +1,14 @@
 //! Asking for a reload: what the request may look like, and what comes of it.
 
+use std::process::Command;
+use std::time::Duration;
+
 use serde_json::{Value, json};
-use tidegate_testkit::gateway::ask;
+use tidegate_testkit::gateway::{ask, await_true};
+use tidegate_testkit::process::run;
 use tidegate_testkit::{Gateway, Message};
 
-use crate::{check_problem, gateway, json, page};
+use crate::{BIN, check_problem, gateway, json, page};
 
 fn post(gateway: &Gateway, fields: &str, body: &str) -> Message {
     let token = gateway.admin_token();
@@ -31,6 +35,28 @@ fn a_reload_takes_nothing_and_says_so() {
     }
 }
 
+/// Has the gateway take another text of its file, and gives its answer. The gateway looks at the file by itself too, and
+/// where that was faster there is nothing left to change: then once more from where it was.
+fn change(gateway: &Gateway, token: &str, from: &str, to: &str) -> Value {
+    const TRIES: usize = 20;
+    let file = gateway.folder().join("tidegate.yaml");
+    let ask = |text: &str, fields: &str| {
+        std::fs::write(&file, text).unwrap();
+        gateway.admin_ask("POST /api/v1/reload", fields)
+    };
+    for _ in 0..TRIES {
+        let answer = ask(to, token);
+        if answer.status() == 200 && json(&answer)["changed"] != json!([]) {
+            return json(&answer);
+        }
+        std::fs::write(&file, from).unwrap();
+        await_true("it is as it was", Duration::from_secs(10), || {
+            gateway.admin_ask("POST /api/v1/reload", token).status() == 200
+        });
+    }
+    panic!("the gateway was faster {TRIES} times");
+}
+
 #[test]
 fn a_file_is_taken_or_refused_with_every_problem_at_its_place() {
     let mut gateway = gateway();
@@ -39,8 +65,8 @@ fn a_file_is_taken_or_refused_with_every_problem_at_its_place() {
     let same = json(&post(&gateway, "", ""));
     assert!(same["snapshot"].as_u64() > Some(1) && same["changed"] == json!([]), "{same}");
 
-    std::fs::write(&file, good.replace("name: posted", "name: sent")).unwrap();
-    let taken = json(&post(&gateway, "", ""));
+    let sent = good.replace("name: posted", "name: sent");
+    let taken = change(&gateway, &gateway.admin_token(), &good, &sent);
     let names: Vec<&str> = taken["changed"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
     assert!(names.contains(&"routes.posted") && names.contains(&"routes.sent"), "{taken}");
     assert_eq!(page(&gateway, "/api/v1/config")["snapshot"], taken["snapshot"]);
@@ -72,15 +98,37 @@ fn a_new_token_and_new_names_hold_from_the_reload_on() {
     let set = "Authorization: Bearer another-token\r\n";
     let status = |fields: &str| gateway.admin_ask("GET /api/v1/services", fields).status();
     let bind = format!("bind: \"{}\"", gateway.admin);
-    std::fs::write(&file, good.replace(&bind, &format!("{bind}, token: another-token, hosts: [a.example]")))
-        .unwrap();
-    assert_eq!(json(&post(&gateway, "", ""))["changed"], json!(["admin"]));
+    let with_token = good.replace(&bind, &format!("{bind}, token: another-token, hosts: [a.example]"));
+    assert_eq!(change(&gateway, &made, &good, &with_token)["changed"], json!(["admin"]));
     assert_eq!((status(&made), status(set)), (401, 200));
     assert_eq!(status(&format!("Host: a.example\r\n{set}")), 200);
 
     std::fs::write(&file, &good).unwrap();
-    let back = gateway.admin_ask("POST /api/v1/reload", set);
-    assert_eq!(back.status(), 200);
+    gateway.admin_ask("POST /api/v1/reload", set); // refused only if it has gone back by itself
     assert_eq!((status(&made), status(set)), (200, 401));
     assert_eq!(status(&format!("Host: a.example\r\n{made}")), 421);
+}
+
+/// `tidegate reload` finds its token: the one the file sets, or the made one while the gateway does not know that yet.
+#[test]
+fn the_command_reloads_with_either_token() {
+    let gateway = gateway();
+    let file = gateway.folder().join("tidegate.yaml");
+    let good = std::fs::read_to_string(&file).unwrap();
+    let bind = format!("bind: \"{}\"", gateway.admin);
+    let reload = || run(Command::new(BIN).args(["reload", "-c"]).arg(&file));
+    let with_token =
+        |token: &str| std::fs::write(&file, good.replace(&bind, &format!("{bind}, token: {token}"))).unwrap();
+    let check = |said: &str, code: i32| {
+        let ended = reload();
+        let told = format!("{}{}", ended.stdout, ended.stderr);
+        assert!(ended.code == Some(code) && told.contains(said), "{said}: {told}");
+    };
+    check("nothing has changed", 0);
+    // The watch of the file may be faster, and then nothing is left to change.
+    with_token("first-token");
+    check("is in use", 0);
+    check("nothing has changed", 0);
+    let status = gateway.admin_ask("GET /api/v1/services", "Authorization: Bearer first-token\r\n").status();
+    assert_eq!(status, 200);
 }
