@@ -3,7 +3,7 @@
 
 use crate::config::File;
 use crate::pattern;
-use crate::sources::{self, BYTES_MAX, Reading, Unreadable};
+use crate::sources::{self, BYTES_MAX, Reading, Text, Unreadable};
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -25,6 +25,17 @@ const ALLOWED: [&str; 2] = [SERVICES, ROUTES];
 pub(crate) fn include(root: &mut Node, reading: &mut Reading<'_>, problems: &mut Problems) {
     let Some(entry) = root.entry(INCLUDE) else { return };
     let at = entry.place.clone();
+    if let Some(included) = reading.included {
+        let mut whole = Whole::new(root, at);
+        for (path, text) in included {
+            reading.sources.files.push(path.clone());
+            let name = path.display().to_string();
+            if let Some(part) = tree_of(&name, path, text, reading, problems) {
+                whole.add(part, problems);
+            }
+        }
+        return whole.give_back(root);
+    }
     // What is wrong with the key itself is told where all keys are read.
     let patterns = Vec::<Placed<String>>::read(&entry.value, &mut Problems::default());
     let mut files = Files::new(&at.source, reading);
@@ -106,7 +117,6 @@ impl Files {
 /// The tree of an included file. `None` after telling what is wrong, and when nothing is in it.
 fn tree(file: &Included, reading: &mut Reading<'_>, problems: &mut Problems) -> Option<Node> {
     reading.sources.files.push(file.path.clone());
-    let folder = file.path.parent().unwrap_or(Path::new("/"));
     let text = match sources::read(&file.path) {
         Ok(text) => text,
         Err(fault) => {
@@ -122,7 +132,19 @@ fn tree(file: &Included, reading: &mut Reading<'_>, problems: &mut Problems) -> 
             return None;
         }
     };
-    let source = Source::new(&file.source_name, folder, text.strip_prefix('\u{feff}').unwrap_or(&text));
+    tree_of(&file.source_name, &file.path, &text, reading, problems)
+}
+
+fn tree_of(
+    name: &str,
+    path: &Path,
+    text: &str,
+    reading: &mut Reading<'_>,
+    problems: &mut Problems,
+) -> Option<Node> {
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    let source = Source::new(name, folder, text.strip_prefix('\u{feff}').unwrap_or(text));
+    reading.sources.texts.push(Text { path: path.to_owned(), source: source.clone() });
     if !reading.may_take(source.text()) {
         let reason = format!("with this the files together are larger than {} MiB", BYTES_MAX >> 20);
         problems.push(Problem::at(&Place::whole(&source), reason));

@@ -37,10 +37,10 @@ pub use config::{
 };
 pub use explain::{Asked, Chosen, Explanation, Leads, Other, Verdict, explain};
 pub use health::{Asked as HealthAsked, Health, Statuses};
-pub use load::{from_text, load, load_from};
+pub use load::{from_kept, from_text, load, load_from};
 pub use matching::{HostPattern, Match, MethodName, PathPattern};
 pub use members::{Families, Member};
-pub use sources::Sources;
+pub use sources::{Sources, Text};
 pub use target::{Redirect, Respond, Split, Target};
 pub use telemetry::{AccessLog, LogFormat, LogTarget, Rotate, Telemetry};
 pub use wanted::{FieldName, QueryKey, Wanted};

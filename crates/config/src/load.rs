@@ -2,7 +2,7 @@
 
 use crate::config::Config;
 use crate::members::Families;
-use crate::sources::{self, Reading, Sources, Unreadable};
+use crate::sources::{self, Reading, Sources, Text, Unreadable};
 use crate::{check, include, scope};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -22,7 +22,7 @@ pub fn load_from(path: &Path, families: &Families<'_>) -> (Result<Config, Proble
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     match sources::read(&path) {
-        Ok(text) => finish(&source(&name, &text, folder), Some(path), families),
+        Ok(text) => finish(&source(&name, &text, folder), Some(path), None, families),
         Err(fault) => {
             let problem = Problem::at(&Place::whole(&Source::new(name, folder, "")), fault.reason());
             let problem = match fault {
@@ -34,7 +34,7 @@ pub fn load_from(path: &Path, families: &Families<'_>) -> (Result<Config, Proble
                 Unreadable::NoAccess => problem.hint("the user the gateway runs as must be able to read it"),
                 Unreadable::NotAFile | Unreadable::TooLarge | Unreadable::Refused(_) => problem,
             };
-            (Err(problem.into()), Sources { files: vec![path], folders: Vec::new() })
+            (Err(problem.into()), Sources { files: vec![path], ..Sources::default() })
         }
     }
 }
@@ -46,7 +46,17 @@ pub fn from_text(
     folder: &Path,
     families: &Families<'_>,
 ) -> Result<Config, Problems> {
-    finish(&source(file_name, text, folder), None, families).0
+    finish(&source(file_name, text, folder), None, None, families).0
+}
+
+/// The same from the texts of a file and of those it includes, kept from an earlier reading (`Sources::texts`), which
+/// is not looked at again. What `${…}` stands for is filled in anew.
+pub fn from_kept(texts: &[(PathBuf, Arc<str>)], families: &Families<'_>) -> Result<Config, Problems> {
+    let Some(((path, text), included)) = texts.split_first() else {
+        return Err(Problem::new("nothing was kept").into());
+    };
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    finish(&source(&path.display().to_string(), text, folder), Some(path.clone()), Some(included), families).0
 }
 
 fn source(name: &str, text: &str, folder: &Path) -> Arc<Source> {
@@ -58,10 +68,14 @@ fn source(name: &str, text: &str, folder: &Path) -> Arc<Source> {
 fn finish(
     source: &Arc<Source>,
     path: Option<PathBuf>,
+    included: Option<&[(PathBuf, Arc<str>)]>,
     families: &Families<'_>,
 ) -> (Result<Config, Problems>, Sources) {
     let variables = |name: &str| std::env::var(name).ok();
     let mut reading = Reading::new(&variables);
+    reading.included = included;
+    let named = path.clone().unwrap_or_else(|| PathBuf::from(&source.name));
+    reading.sources.texts.push(Text { path: named, source: source.clone() });
     reading.sources.files.extend(path);
     let mut problems = Problems::default();
     let root = whole_tree(source, &mut reading, &mut problems);

@@ -21,11 +21,32 @@ pub struct Sources {
     pub files: Vec<PathBuf>,
     /// Folders in which a file that comes or goes may change what is included. Some may not be there yet.
     pub folders: Vec<PathBuf>,
+    /// The texts of the configuration's own file and of those it includes, as they were read.
+    pub texts: Vec<Text>,
 }
+
+/// The text of a file.
+#[derive(Clone, Debug)]
+pub struct Text {
+    /// Its path; what messages call it, where it was no file.
+    pub path: PathBuf,
+    /// What was read.
+    pub source: Arc<Source>,
+}
+
+impl PartialEq for Text {
+    fn eq(&self, other: &Text) -> bool {
+        self.path == other.path && self.source.text() == other.source.text()
+    }
+}
+
+impl Eq for Text {}
 
 /// A configuration being read: what was taken of the bounds so far.
 pub(crate) struct Reading<'a> {
     pub(crate) sources: Sources,
+    /// What is included, where that is not looked up: paths and texts.
+    pub(crate) included: Option<&'a [(PathBuf, Arc<str>)]>,
     filling: Filling<'a>,
     bytes: u64,
     nodes: usize,
@@ -33,7 +54,13 @@ pub(crate) struct Reading<'a> {
 
 impl<'a> Reading<'a> {
     pub(crate) fn new(variables: &'a Variables<'a>) -> Reading<'a> {
-        Reading { sources: Sources::default(), filling: Filling::new(variables), bytes: 0, nodes: 0 }
+        Reading {
+            sources: Sources::default(),
+            included: None,
+            filling: Filling::new(variables),
+            bytes: 0,
+            nodes: 0,
+        }
     }
 
     /// Whether so many more bytes may be read.

@@ -49,6 +49,30 @@ fn a_file_that_changes_is_taken_without_being_asked_for() {
 }
 
 #[test]
+fn included_files_are_watched_and_kept() {
+    let mut gateway = Setup::new(BIN).start(&saying("one"));
+    let text = gateway.configuration();
+    let start = text.find("routes:").unwrap();
+    let teams = gateway.folder().join("teams");
+    std::fs::create_dir(&teams).unwrap();
+    gateway.reload(&format!("{}include: [teams/*.yaml]\n", &text[..start]));
+    assert_eq!(gateway.ask("GET / HTTP/1.0\r\n\r\n").status(), 404);
+    std::fs::write(teams.join("a.yaml"), saying("two")).unwrap();
+    await_true("a new file is taken", SOON, || said(&gateway) == "two");
+    std::fs::write(teams.join("a.yaml"), saying("three")).unwrap();
+    await_true("a changed file is taken", SOON, || said(&gateway) == "three");
+    gateway.announce("the configuration is not taken");
+    std::fs::write(teams.join("a.yaml"), "routes: [").unwrap();
+    await_true("a spoilt file is seen", SOON, || gateway.reloads().1 == 1);
+    gateway.restart(&["--last-good"]);
+    gateway.announce("what was last taken from it is served");
+    assert_eq!(said(&gateway), "three");
+    std::fs::write(teams.join("a.yaml"), saying("four")).unwrap();
+    await_true("the mended file is taken", SOON, || said(&gateway) == "four");
+    gateway.stop();
+}
+
+#[test]
 fn a_bad_file_changes_nothing_and_is_told_of() {
     let mut gateway = Setup::new(BIN).start(&saying("one"));
     gateway.announce("the configuration is not taken");

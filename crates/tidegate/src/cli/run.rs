@@ -59,6 +59,5 @@ pub(super) fn run(path: &Path, otherwise: &Otherwise) -> ExitCode {
 fn kept(path: &Path, otherwise: &Otherwise) -> Result<Config, Problems> {
     let beside = || path.parent().unwrap_or(Path::new("")).join("state");
     let kept = last_good(&otherwise.state.clone().unwrap_or_else(beside))?;
-    let folder = kept.path.parent().unwrap_or(Path::new("/"));
-    tidegate_config::from_text(&kept.path.to_string_lossy(), &kept.text, folder, &families::ALL)
+    tidegate_config::from_kept(&kept.0, &families::ALL)
 }

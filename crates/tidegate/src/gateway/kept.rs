@@ -1,9 +1,11 @@
-//! The last configuration that was taken, kept in the state folder as the text of its file, so that a gateway can
-//! start from it when the file itself has been spoilt. What `${…}` stands for is not in it: it is filled in again.
+//! The last configuration that was taken, kept in the state folder as the texts of its files, so that a gateway can
+//! start from it when the files themselves have been spoilt. What `${…}` stands for is not in it: it is filled in again.
 
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use tidegate_config::Config;
 use tidegate_core::problem::Problem;
 use tidegate_telemetry::say;
@@ -17,41 +19,41 @@ const FORM: u64 = 1;
 
 /// Keeps the configuration that is in use. A failure is told and changes nothing else.
 pub(super) async fn keep(changes: &Changes, config: &Config) {
-    let Changes::File(path) = changes else { return };
-    let (source, path, folder) = (config.source.clone(), path.clone(), config.state.dir.clone());
-    let written =
-        tokio::task::spawn_blocking(move || write(&folder, &Kept { path, text: source.text().into() })).await;
+    if let Changes::Never = changes {
+        return;
+    }
+    let (texts, folder) = (config.sources.texts.clone(), config.state.dir.clone());
+    let kept =
+        move || Kept(texts.iter().map(|text| (text.path.clone(), text.source.text().into())).collect());
+    let written = tokio::task::spawn_blocking(move || write(&folder, &kept())).await;
     if let Ok(Err(error)) = written {
         say::warn("the configuration could not be kept as the last good one", &[("error", &error)]);
     }
 }
 
-/// A configuration file as it was.
+/// Paths and texts of a configuration's own file and of those it includes.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Kept {
-    /// Where it lay.
-    pub(crate) path: PathBuf,
-    /// What was in it.
-    pub(crate) text: std::sync::Arc<str>,
-}
+pub(crate) struct Kept(pub(crate) Vec<(PathBuf, Arc<str>)>);
 
 impl Kept {
     fn checksum(&self) -> String {
         let mut hash = Sha256::new();
-        hash.update(self.path.as_os_str().as_encoded_bytes());
-        hash.update([0]);
-        hash.update(self.text.as_bytes());
+        for (path, text) in &self.0 {
+            for part in [path.as_os_str().as_encoded_bytes(), text.as_bytes()] {
+                hash.update((part.len() as u64).to_le_bytes());
+                hash.update(part);
+            }
+        }
         hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
     }
 }
 
 fn write(folder: &Path, kept: &Kept) -> std::io::Result<()> {
     use std::os::unix::fs::OpenOptionsExt;
-    let path = std::path::absolute(&kept.path)?;
-    let kept = Kept { path, text: kept.text.clone() };
-    let json = serde_json::json!({
-        "form": FORM, "path": kept.path.to_string_lossy(), "text": &*kept.text, "sha256": kept.checksum(),
-    });
+    let file =
+        |(path, text): &(PathBuf, Arc<str>)| json!({ "path": path.to_string_lossy(), "text": &**text });
+    let files: Vec<Value> = kept.0.iter().map(file).collect();
+    let json = json!({ "form": FORM, "files": files, "sha256": kept.checksum() });
     // Under another name first: whoever reads it never finds half of one.
     let draft = folder.join(format!("{FILE}.new"));
     let mut file =
@@ -74,16 +76,16 @@ pub(crate) fn last_good(folder: &Path) -> Result<Kept, Problem> {
         }
         _ => problem(error.to_string()),
     })?;
-    let damaged = || problem("is damaged".into());
-    let json: serde_json::Value = serde_json::from_str(&text).map_err(|_| damaged())?;
-    let field = |name: &str| json.get(name).and_then(|value| value.as_str()).ok_or_else(damaged);
-    let kept = Kept { path: field("path")?.into(), text: field("text")?.into() };
-    match json.get("form").and_then(serde_json::Value::as_u64) == Some(FORM)
-        && kept.checksum() == field("sha256")?
-    {
-        true => Ok(kept),
-        false => Err(damaged()),
-    }
+    read(&text).ok_or_else(|| problem("is damaged".into()))
+}
+
+/// `None` unless every byte is as it was written.
+fn read(text: &str) -> Option<Kept> {
+    let json: Value = serde_json::from_str(text).ok()?;
+    let file = |file: &Value| Some((file.get("path")?.as_str()?.into(), file.get("text")?.as_str()?.into()));
+    let kept = Kept(json.get("files")?.as_array()?.iter().map(file).collect::<Option<_>>()?);
+    let is_whole = json.get("form")?.as_u64()? == FORM && kept.checksum() == json.get("sha256")?.as_str()?;
+    is_whole.then_some(kept)
 }
 
 #[cfg(test)]
@@ -94,7 +96,9 @@ mod tests {
     fn what_was_kept_comes_back_or_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         assert!(last_good(folder.path()).unwrap_err().reason.contains("no configuration has been kept"));
-        let kept = Kept { path: "/etc/tidegate.yaml".into(), text: "version: 1\n# \"ü\"\n".into() };
+        let file = |path: &str, text: &str| (path.into(), text.into());
+        let own = file("/etc/tidegate.yaml", "version: 1\n# \"ü\"\n");
+        let kept = Kept(vec![own, file("/etc/services/a.yaml", "services: {}\n")]);
         write(folder.path(), &kept).unwrap();
         assert_eq!(last_good(folder.path()).unwrap(), kept);
         let file = folder.path().join(FILE);

@@ -69,7 +69,10 @@ impl Reloader {
         };
         let config = serving.config.clone();
         let listeners = serving.listeners(&config, workers, meters)?;
-        let read = std::sync::Mutex::new(Stamps::of(&changes));
+        let read = std::sync::Mutex::new(match changes {
+            Changes::Never => Stamps::default(),
+            Changes::File(_) => Stamps::of(&config.sources),
+        });
         Ok((Reloader { orders: Vec::new(), changes, workers, serving: Mutex::new(serving), read }, listeners))
     }
 
@@ -263,9 +266,10 @@ impl Shared {
             let Changes::File(path) = &shared.reloader.changes else {
                 return Err(Problem::new("there is no file to take it from").into());
             };
-            *shared.reloader.read.lock().unwrap_or_else(|p| p.into_inner()) =
-                Stamps::of(&shared.reloader.changes);
-            let config = tidegate_config::load(path, &families::ALL)?;
+            let before = Stamps::of(&old.sources);
+            let (config, sources) = tidegate_config::load_from(path, &families::ALL);
+            *shared.reloader.read.lock().unwrap_or_else(|p| p.into_inner()) = Stamps::since(before, &sources);
+            let config = config?;
             refuse_unchangeable(&old, &config)?;
             let current = shared.snapshot();
             let previous = Some(Previous { config: &old, snapshot: &current });

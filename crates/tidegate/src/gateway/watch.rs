@@ -2,43 +2,60 @@
 //! what happens on network file systems, behind the links of mounted Kubernetes maps, and when an editor puts a new
 //! file in the old one's place. A look is one system call a file.
 
-use std::path::Path;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+use tidegate_config::Sources;
 
-use super::{Changes, Shared};
+use super::Shared;
 
 /// How often files are looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
-/// What files look like, in an order that stays.
+/// What the files and folders of a configuration look like.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Stamps(Vec<Option<Stamp>>);
+pub(crate) struct Stamps(BTreeMap<PathBuf, Option<Stamp>>);
 
-/// What changes when a file is written, or another takes its place.
+/// What changes when a file is written, another takes its place, or one comes into a folder or goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Stamp {
-    device: u64,
-    inode: u64,
-    bytes: u64,
-    modified: (i64, i64),
+enum Stamp {
+    File { device: u64, inode: u64, bytes: u64, modified: (i64, i64) },
+    Folder(BTreeSet<OsString>),
 }
 
 impl Stamps {
     /// As they are now.
-    pub(super) fn of(changes: &Changes) -> Stamps {
-        match changes {
-            Changes::Never => Stamps::default(),
-            Changes::File(path) => Stamps(vec![stamp(path)]),
+    pub(super) fn of(sources: &Sources) -> Stamps {
+        let paths = sources.files.iter().chain(&sources.folders);
+        Stamps(paths.map(|path| (path.clone(), stamp(path))).collect())
+    }
+
+    /// As they are now, but for what was looked at before anything was read: what has changed since then shows as a
+    /// change.
+    pub(super) fn since(before: Stamps, sources: &Sources) -> Stamps {
+        let mut stamps = Stamps::of(sources);
+        for (path, stamp) in before.0 {
+            stamps.0.entry(path).and_modify(|now| *now = stamp);
         }
+        stamps
+    }
+
+    /// The same files and folders, as they are now.
+    fn again(&self) -> Stamps {
+        Stamps(self.0.keys().map(|path| (path.clone(), stamp(path))).collect())
     }
 }
 
-/// `None` while there is no such file.
+/// `None` while there is no such file or folder.
 fn stamp(path: &Path) -> Option<Stamp> {
     use std::os::unix::fs::MetadataExt;
     let metadata = std::fs::metadata(path).ok()?;
-    Some(Stamp {
+    if metadata.is_dir() {
+        return names(path);
+    }
+    Some(Stamp::File {
         device: metadata.dev(),
         inode: metadata.ino(),
         bytes: metadata.size(),
@@ -46,16 +63,30 @@ fn stamp(path: &Path) -> Option<Stamp> {
     })
 }
 
+/// What is in a folder, but for what editors put there for themselves.
+fn names(path: &Path) -> Option<Stamp> {
+    let names = std::fs::read_dir(path).ok()?.flatten().map(|entry| entry.file_name());
+    let is_meant = |name: &OsString| {
+        let name = name.as_encoded_bytes();
+        !name.starts_with(b".") && !name.ends_with(b"~")
+    };
+    Some(Stamp::Folder(names.filter(is_meant).collect()))
+}
+
 /// Takes the configuration anew whenever its files have changed and look the same twice in a row: an editor that
 /// writes in several steps has then come to an end.
 pub(super) async fn run(shared: Arc<Shared>) {
     let mut every = tokio::time::interval(LOOK_EVERY);
     every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut before = Stamps::of(&shared.reloader.changes);
+    let mut before = Stamps::default();
     loop {
         every.tick().await;
-        let now = Stamps::of(&shared.reloader.changes);
-        let has_changed = now != *shared.reloader.read.lock().unwrap_or_else(|p| p.into_inner());
+        let read = shared.reloader.read.lock().unwrap_or_else(|p| p.into_inner()).clone();
+        let again = move || {
+            let now = read.again();
+            (now != read, now)
+        };
+        let Ok((has_changed, now)) = tokio::task::spawn_blocking(again).await else { continue };
         if has_changed && now == before && shared.is_serving() {
             // What is wrong with it has been said.
             let _ = shared.renew().await;
@@ -72,11 +103,17 @@ mod tests {
     fn every_way_to_write_a_file_shows() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.yaml");
-        let look = || Stamps::of(&Changes::File(path.clone()));
+        let sources = Sources {
+            files: vec![path.clone()],
+            folders: vec![folder.path().join("services")],
+            ..Sources::default()
+        };
+        let look = || Stamps::of(&sources);
         let mut before = look();
         let mut check = |what: &str| {
             let now = look();
             assert_ne!(now, before, "{what}");
+            assert_eq!(before.again(), now, "{what}");
             before = now;
         };
         std::fs::write(&path, "a").unwrap();
@@ -99,5 +136,15 @@ mod tests {
         std::os::unix::fs::symlink("two", folder.path().join("next")).unwrap();
         std::fs::rename(folder.path().join("next"), folder.path().join("now")).unwrap();
         check("the folder behind a link");
+        let services = folder.path().join("services");
+        std::fs::create_dir(&services).unwrap();
+        check("a folder");
+        std::fs::write(services.join(".b.yaml.swp"), "").unwrap();
+        std::fs::write(services.join("b.yaml~"), "").unwrap();
+        assert_eq!(look(), Stamps::of(&sources));
+        std::fs::write(services.join("b.yaml"), "").unwrap();
+        check("a file in it");
+        std::fs::remove_file(services.join("b.yaml")).unwrap();
+        check("a file of it removed");
     }
 }
