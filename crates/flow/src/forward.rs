@@ -52,11 +52,10 @@ pub(crate) fn request<E: Exchange>(
     } else {
         head.fields.add(Name::Via, text.bytes());
     }
-    // Whoever sent it, this one is kept: else a loop through two gateways that drop it has no end (RFC 8586 §2).
+    // Only for what came through a gateway already: the next one may drop our Via, but whoever sent it, this one is
+    // kept, and so a loop through two gateways has an end (RFC 8586 §2).
     if is_signed {
         head.fields.join(Name::CdnLoop, worker.node.as_bytes());
-    } else {
-        head.fields.add(Name::CdnLoop, worker.node.as_bytes());
     }
     Ok(())
 }

@@ -183,7 +183,12 @@ fn of(shape: &Shape, definitions: &mut Definitions) -> Json {
                 words
                     .iter()
                     .map(|(word, doc)| {
-                        Json::object([("const", Json::text(word)), ("description", Json::Text(plain(doc)))])
+                        let meant = match word.parse::<u64>() {
+                            // A word of digits is a number to who writes it without quotes.
+                            Ok(number) => ("enum", Json::List(vec![Json::text(word), Json::Number(number)])),
+                            Err(_) => ("const", Json::text(word)),
+                        };
+                        Json::object([meant, ("description", Json::Text(plain(doc)))])
                     })
                     .chain([interpolated()])
                     .collect(),
