@@ -1,7 +1,7 @@
 //! `tidegate up` on the real binary: it carries requests, what it says is true, and what cannot be served is refused
 //! with a reason.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Command, Output};
 use std::time::Duration;
@@ -37,7 +37,8 @@ impl Up {
         command.env("XDG_STATE_HOME", state.path());
         more(&mut command, state.path());
         let mut up = Up { process: Process::start(&mut command), listens, state };
-        up.process.await_ready("started", || TcpListener::bind(listens).is_err());
+        // By connecting: to bind the port for a look could be what keeps the gateway from it.
+        up.process.await_ready("started", || TcpStream::connect(listens).is_ok());
         await_true("the whole greeting", SOON, || up.said().trim_end().ends_with("to: app"));
         up
     }
