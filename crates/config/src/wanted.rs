@@ -4,6 +4,7 @@
 use std::fmt::{self, Debug, Formatter};
 use tidegate_core::conditions;
 use tidegate_core::head::is_field_value;
+use tidegate_core::header::{NAME_PATTERN, NAME_WHAT, OWN, check_name};
 use tidegate_core::node::{Node, Value};
 use tidegate_core::problem::{Problems, quote};
 use tidegate_core::settings::{Fault, Setting, Shape, Word, expected};
@@ -19,38 +20,18 @@ impl FieldName {
     }
 }
 
-/// Fields of one connection or one message's framing (RFC 9110 §7.6.1, RFC 9112 §6). They are spent when the route
-/// is looked for.
-const SPENT: [&str; 9] = [
-    "connection",
-    "content-length",
-    "expect",
-    "keep-alive",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-];
-
 impl Word for FieldName {
-    const WHAT: &str = "the name of a header";
-    const PATTERN: &str = "^[A-Za-z0-9!#$%&'*+.^_`|~-]+$";
+    const WHAT: &str = NAME_WHAT;
+    const PATTERN: &str = NAME_PATTERN;
 
     fn parse(text: &str) -> Result<FieldName, Fault> {
-        /// Far above any name in use; heads count names in 16 bits.
-        const BYTES_MAX: usize = 256;
-        let is_token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
-        if text.is_empty() || text.len() > BYTES_MAX || !text.bytes().all(is_token) {
-            return Err(
-                Fault::new("is not the name of a header").hint("letters, digits and `-`, without the colon")
-            );
-        }
+        check_name(text)?;
         match text.to_ascii_lowercase() {
             name if name == "host" => {
                 Err(Fault::new("is a condition of its own").hint("write it as `host`, beside `path`"))
             }
-            name if SPENT.contains(&name.as_str()) => {
+            // Spent by the time a route is looked for.
+            name if OWN.contains(&name.as_str()) => {
                 Err(Fault::new("is about one connection").hint("no route can be chosen by it"))
             }
             name => Ok(FieldName(name)),

@@ -2,6 +2,7 @@
 //! lines that are made of both. Used by policies that edit and by answers that stand in the file.
 
 use crate::head::{Field, Fields, RequestHead, Span, is_field_value};
+use crate::limits::FIELD_NAME_BYTES_MAX;
 use crate::name::Name;
 use crate::node::Node;
 use crate::problem::Problems;
@@ -11,7 +12,7 @@ use crate::template::{Form, Origin, Template, read};
 
 /// Fields that frame a message or belong to one connection (RFC 9110 §7.6.1, RFC 9112 §6): the gateway
 /// writes them anew, and an edit would let two readers disagree about where a message ends.
-const OWN: [&str; 9] = [
+pub const OWN: [&str; 9] = [
     "connection",
     "content-length",
     "expect",
@@ -72,19 +73,28 @@ fn is_alike(a: &[u8], b: &[u8]) -> bool {
     a.len() == b.len() && a.iter().zip(b).all(is_same)
 }
 
+/// What the name of a header is, for messages and the schema.
+pub const NAME_WHAT: &str = "the name of a header";
+/// The same as a pattern (RFC 9110 §5.6.2).
+pub const NAME_PATTERN: &str = "^[A-Za-z0-9!#$%&'*+.^_`|~-]+$";
+
+/// Whether a text can be the name of a header; what it may be used for is the caller's to say.
+pub fn check_name(text: &str) -> Result<(), Fault> {
+    let is_token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+    match !text.is_empty() && text.len() <= FIELD_NAME_BYTES_MAX && text.bytes().all(is_token) {
+        true => Ok(()),
+        false => {
+            Err(Fault::new("is not the name of a header").hint("letters, digits and `-`, without the colon"))
+        }
+    }
+}
+
 impl Word for HeaderName {
-    const WHAT: &str = "the name of a header";
-    const PATTERN: &str = "^[A-Za-z0-9!#$%&'*+.^_`|~-]+$";
+    const WHAT: &str = NAME_WHAT;
+    const PATTERN: &str = NAME_PATTERN;
 
     fn parse(text: &str) -> Result<HeaderName, Fault> {
-        /// Far above any name in use; our own heads count names in 16 bits.
-        const BYTES_MAX: usize = 256;
-        let is_token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
-        if text.is_empty() || text.len() > BYTES_MAX || !text.bytes().all(is_token) {
-            return Err(
-                Fault::new("is not the name of a header").hint("letters, digits and `-`, without the colon")
-            );
-        }
+        check_name(text)?;
         // A backend that reads `_` as `-` would take these for the real ones.
         let plain = text.to_ascii_lowercase().replace('_', "-");
         match plain.as_str() {
