@@ -268,7 +268,7 @@ fn scan_problem(marks: &Marks<'_>, error: &ScanError) -> Problem {
         return too_deep(&place);
     }
     let indent = &line[..line.len() - line.trim_start().len()];
-    if info.contains("tab") {
+    if info.split(|c: char| !c.is_alphabetic()).any(|word| matches!(word, "tab" | "tabs")) {
         let place = indent.find('\t').map(|tab| Place::on_line(source, place.line, tab, 1)).unwrap_or(place);
         return Problem::at(&place, "a tab where YAML wants spaces").hint("indent with spaces alone");
     }
