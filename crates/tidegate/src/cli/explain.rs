@@ -1,10 +1,11 @@
 //! `tidegate explain`: which route takes a request, why it and no other, and what happens to the request then. Asks
 //! the configuration's own router, without a running gateway.
 
-use serde_json::{Value, json};
+use serde_json::json;
 use std::fmt::Write;
 use std::path::Path;
 use std::process::ExitCode;
+use tidegate_admin::Explained;
 use tidegate_config::{Asked, Chosen, Config, Explanation, Leads, Verdict, explain};
 use tidegate_core::problem::{Problem, Problems, nearest, quote};
 
@@ -29,14 +30,13 @@ pub(super) fn run(path: &Path, request: &Request<'_>, form: Form) -> ExitCode {
         Ok(explanation) => explanation,
         Err(problems) => return say::unusable_as(form, &problems),
     };
+    let is_taken = matches!(explanation.verdict, Verdict::Route(_));
     let shown = match form {
         Form::Text => text(&explanation),
-        Form::Json => say::pretty(&json(&explanation)),
+        // As the admin API answers the same question.
+        Form::Json => say::pretty(&json!(Explained::from(explanation))),
     };
-    match explanation.verdict {
-        Verdict::Route(_) => say::result(&shown),
-        _ => say::no(&shown),
-    }
+    if is_taken { say::result(&shown) } else { say::no(&shown) }
 }
 
 fn explained(path: &Path, request: &Request<'_>) -> Result<Explanation, Problems> {
@@ -110,42 +110,4 @@ fn chosen_text(chosen: &Chosen, out: &mut String) {
 /// A word and what it is, in two columns.
 fn line(out: &mut String, word: &str, what: &str) {
     writeln!(out, "  {word:<10}{what}").unwrap_or_default();
-}
-
-fn json(explanation: &Explanation) -> Value {
-    let Explanation { method, host, path, .. } = explanation;
-    let (status, route) = match &explanation.verdict {
-        Verdict::Route(chosen) => (Value::Null, chosen_json(chosen)),
-        Verdict::MethodNotAllowed { allow } => (json!({ "status": 405, "allow": allow }), Value::Null),
-        Verdict::NotFound => (json!({ "status": 404 }), Value::Null),
-        Verdict::BadRequest { reason } => (json!({ "status": 400, "reason": reason }), Value::Null),
-    };
-    let others: Vec<Value> = explanation
-        .others
-        .iter()
-        .map(|other| json!({ "name": *other.name, "because": other.because }))
-        .collect();
-    json!({ "method": method, "host": host, "path": path, "route": route, "answer": status, "others": others })
-}
-
-fn chosen_json(chosen: &Chosen) -> Value {
-    let params: serde_json::Map<String, Value> =
-        chosen.params.iter().map(|(name, value)| (name.clone(), value.as_str().into())).collect();
-    let (services, status) = match &chosen.leads {
-        Leads::Answer(status) => (Vec::new(), Some(status)),
-        Leads::Services(parts) => {
-            (parts.iter().map(|(name, weight)| json!({ "name": **name, "weight": weight })).collect(), None)
-        }
-    };
-    json!({
-        "name": *chosen.name,
-        "file": chosen.place.source.name,
-        "line": chosen.place.line,
-        "column": chosen.place.column,
-        "because": chosen.why,
-        "params": params,
-        "policies": chosen.policies,
-        "services": services,
-        "status": status,
-    })
 }
