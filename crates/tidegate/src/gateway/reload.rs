@@ -154,9 +154,7 @@ impl Serving {
         }
         Ok(by_worker)
     }
-}
 
-impl Serving {
     fn turn_log(&mut self, turn: LogTurn) {
         let Some(log) = &mut self.log else { return };
         match turn {
@@ -262,7 +260,7 @@ impl Shared {
     /// Reads the file and makes a snapshot of it, beside the traffic.
     async fn prepare(self: &Arc<Shared>, old: Arc<Config>) -> Result<(Arc<Config>, Arc<Snapshot>), Problems> {
         let shared = self.clone();
-        let prepared = tokio::task::spawn_blocking(move || {
+        let prepared = at_leisure(move || {
             let Changes::File(path) = &shared.reloader.changes else {
                 return Err(Problem::new("there is no file to take it from").into());
             };
@@ -278,6 +276,7 @@ impl Shared {
             let snapshot = tidegate_config::compile(&config, current.number + 1, &workshop)?;
             Ok((Arc::new(config), Arc::new(snapshot)))
         });
+        let prepared = prepared.map_err(|error| Problem::new(format!("cannot start a thread: {error}")))?;
         prepared.await.unwrap_or_else(|_| Err(Problem::new("the file could not be read to its end").into()))
     }
 
@@ -285,6 +284,23 @@ impl Shared {
     pub(super) async fn keep_good(&self) {
         kept::keep(&self.reloader.changes, &self.reloader.serving.lock().await.config).await;
     }
+}
+
+/// How far the thread that makes a snapshot stands behind others: of a core they share, requests take nine tenths
+/// (sched(7): a tenth for each step of about 1.25).
+const LEISURE: i32 = 10;
+
+/// Does something on a thread of its own that lets the workers go first. One at a time: a reload holds the lock.
+fn at_leisure<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> std::io::Result<oneshot::Receiver<T>> {
+    let (done, waits) = oneshot::channel();
+    std::thread::Builder::new().name("tidegate-reload".into()).spawn(move || {
+        // Refused or not, the work is done.
+        let _ = rustix::process::nice(LEISURE);
+        let _ = done.send(work()); // nobody waits any more only when the process ends
+    })?;
+    Ok(waits)
 }
 
 /// Changes a running gateway's configuration from another part of the program.
