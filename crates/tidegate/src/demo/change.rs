@@ -3,8 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, TryRecvError};
-use std::time::{Duration, Instant};
-use tidegate_admin::NotReloaded;
+use std::time::Duration;
+use tidegate_admin::{NotReloaded, Reloaded};
 use tidegate_core::problem::Problem;
 
 use crate::gateway::Changer;
@@ -18,7 +18,7 @@ pub(super) struct Change {
     file: PathBuf,
     text: String,
     gateway: Changer,
-    under_way: Option<(Instant, Receiver<Result<tidegate_admin::Reloaded, NotReloaded>>)>,
+    under_way: Option<Receiver<(Result<Reloaded, NotReloaded>, Duration)>>,
 }
 
 /// What the gateway did with a file.
@@ -52,18 +52,18 @@ impl Change {
 
     fn put(&mut self, text: &str) -> io::Result<()> {
         std::fs::write(&self.file, text)?;
-        self.under_way = Some((Instant::now(), self.gateway.change()));
+        self.under_way = Some(self.gateway.change());
         Ok(())
     }
 
     /// What came of it, once, when it has come.
     pub(super) fn told(&mut self) -> Option<Told> {
-        let (begun, answer) = self.under_way.as_ref()?;
-        let took = begun.elapsed();
-        let result = match answer.try_recv() {
-            Ok(result) => result,
+        let (result, took) = match self.under_way.as_ref()?.try_recv() {
+            Ok(answer) => answer,
             Err(TryRecvError::Empty) => return None,
-            Err(TryRecvError::Disconnected) => Err(NotReloaded::Impossible("the gateway has ended")),
+            Err(TryRecvError::Disconnected) => {
+                (Err(NotReloaded::Impossible("the gateway has ended")), Duration::ZERO)
+            }
         };
         self.under_way = None;
         Some(match result {

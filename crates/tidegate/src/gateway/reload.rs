@@ -3,7 +3,8 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::time::{Duration, Instant};
 use tidegate_admin::{NotReloaded, Reloaded, Running};
 use tidegate_config::{Config, Previous, Workshop};
 use tidegate_core::meters::Meters;
@@ -310,12 +311,13 @@ pub(crate) struct Changer {
 }
 
 impl Changer {
-    /// Has the configuration taken anew, without a word; what came of it is received.
-    pub(crate) fn change(&self) -> std::sync::mpsc::Receiver<Result<Reloaded, NotReloaded>> {
-        let (tell, told) = std::sync::mpsc::sync_channel(1);
-        let shared = self.shared.clone();
+    /// Has the configuration taken anew, without a word; what came of it is received, and how long it took.
+    pub(crate) fn change(&self) -> Receiver<(Result<Reloaded, NotReloaded>, Duration)> {
+        let (tell, told) = sync_channel(1);
+        let (shared, begun) = (self.shared.clone(), Instant::now());
         self.control.spawn(async move {
-            let _ = tell.try_send(shared.renew_silently().await); // nobody may be left to hear it
+            let result = shared.renew_silently().await;
+            let _ = tell.try_send((result, begun.elapsed())); // nobody may be left to hear it
         });
         told
     }
