@@ -92,7 +92,7 @@ pub(crate) async fn index(State(panel): State<Panel>) -> Html<String> {
     let running = panel.view.running();
     let mut page = format!(
         "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Tidegate</title><h1>Tidegate {}</h1>\
-         <p>Snapshot {}: {} routes to {} services.</p><ul>",
+         <p>Snapshot {}. Routes: {}. Services: {}.</p><ul>",
         panel.view.version(),
         running.snapshot.number,
         running.snapshot.plans.len(),
