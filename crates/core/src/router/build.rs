@@ -4,7 +4,7 @@
 use super::methods::MethodSet;
 use super::pattern::Segment;
 use super::specific::Specificity;
-use super::tree::{ANY_HOST, Case, Edge, End, HOSTS, NONE, Node, Tree, WILDCARDS, hash, tag};
+use super::tree::{ANY_HOST, Case, Edge, End, HOSTS, NONE, Node, Tree, WILDCARDS, hash, own_text, tag};
 use super::{RouteMatch, Router};
 use std::collections::HashMap;
 
@@ -14,11 +14,10 @@ pub(super) fn router(routes: &[RouteMatch]) -> Router {
     by_rank.sort_by_key(|&route| Specificity::of(&routes[route]));
     let mut draft = Draft::new();
     for (rank, &route) in by_rank.iter().enumerate() {
-        draft.add(rank as u32, &routes[route]);
+        draft.add(rank as u32, route as u32, &routes[route]);
     }
     Router {
         tree: draft.finish(),
-        by_rank: by_rank.iter().map(|&route| route as u32).collect(),
         methods: routes.iter().map(|route| route.methods.clone()).collect::<Box<[MethodSet]>>(),
     }
 }
@@ -42,7 +41,7 @@ impl Draft {
         draft
     }
 
-    fn add(&mut self, rank: u32, route: &RouteMatch) {
+    fn add(&mut self, rank: u32, index: u32, route: &RouteMatch) {
         let mut node = match &route.host {
             Some(host) if host.is_wildcard() => self.literal(WILDCARDS, host.name()),
             Some(host) => self.literal(HOSTS, host.name()),
@@ -54,8 +53,12 @@ impl Draft {
                 Segment::Param(_) => self.param(node),
             };
         }
-        let end =
-            End { rank, methods: route.methods.mask(), has_other_conditions: route.other_conditions != 0 };
+        let end = End {
+            rank,
+            route: index,
+            methods: route.methods.mask(),
+            has_other_conditions: route.other_conditions != 0,
+        };
         self.ends[node as usize][usize::from(route.path.has_rest())].push(end);
     }
 
@@ -89,6 +92,7 @@ impl Draft {
             methods: 0,
             is_param,
             has_literals: false,
+            own_text: own_text(text),
             text_start: self.text.len() as u32,
             text_bytes: text.len() as u32,
             ends_start: 0,

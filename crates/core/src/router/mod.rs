@@ -97,8 +97,6 @@ pub enum Found {
 #[derive(Debug)]
 pub struct Router {
     tree: Tree,
-    /// The routes from the most to the least specific: rank -> place in the list.
-    by_rank: Box<[u32]>,
     /// The methods of each route, by its place in the list; asked only for methods without a name of
     /// their own, and for `Allow`.
     methods: Box<[MethodSet]>,
@@ -122,8 +120,8 @@ impl Router {
     /// The same, and how many nodes of the tree were entered: a measure of work that no machine changes.
     fn find_counted(&self, lookup: Lookup<'_>, holds: impl Fn(usize) -> bool) -> (Found, usize) {
         let (best, steps) = search::best(self, &lookup, &holds);
-        if let Some(&route) = self.by_rank.get(best as usize) {
-            return (Found::Route(route as usize), steps);
+        if let Some(end) = best {
+            return (Found::Route(end.route as usize), steps);
         }
         let (allowed, more_steps) = search::allowed(self, &lookup, &holds);
         let found = if allowed.is_empty() { Found::None } else { Found::MethodNotAllowed(allowed) };

@@ -6,11 +6,15 @@ use super::tree::{End, NONE, Node, Tree};
 use super::{Lookup, Router};
 use crate::name::Method;
 
-/// The rank of the best route, or `NONE`; and the nodes entered.
-pub(super) fn best(router: &Router, lookup: &Lookup<'_>, holds: &impl Fn(usize) -> bool) -> (u32, usize) {
-    let mut best = Best { router, lookup, holds, method: methods::bit(lookup.method), rank: NONE };
+/// Where the best route ends; and the nodes entered.
+pub(super) fn best(
+    router: &Router,
+    lookup: &Lookup<'_>,
+    holds: &impl Fn(usize) -> bool,
+) -> (Option<End>, usize) {
+    let mut best = Best { router, lookup, holds, method: methods::bit(lookup.method), end: None };
     let steps = walk_all(&router.tree, lookup, &mut best);
-    (best.rank, steps)
+    (best.end, steps)
 }
 
 /// The methods of all routes for which all else holds; and the nodes entered.
@@ -38,15 +42,20 @@ struct Best<'a, F> {
     lookup: &'a Lookup<'a>,
     holds: &'a F,
     method: u16,
-    rank: u32,
+    end: Option<End>,
 }
 
 impl<F: Fn(usize) -> bool> Best<'_, F> {
+    /// The rank to beat.
+    fn rank(&self) -> u32 {
+        self.end.map_or(NONE, |end| end.rank)
+    }
+
     fn matches(&self, end: &End) -> bool {
         if end.methods & self.method == 0 {
             return false;
         }
-        let route = self.router.by_rank[end.rank as usize] as usize;
+        let route = end.route as usize;
         // One bit stands for all methods without a name of their own; which one it is, the text says.
         let is_named = self.lookup.method != Method::Other
             || end.methods == methods::ANY
@@ -57,13 +66,13 @@ impl<F: Fn(usize) -> bool> Best<'_, F> {
 
 impl<F: Fn(usize) -> bool> Visitor for Best<'_, F> {
     fn wants(&self, node: &Node) -> bool {
-        node.rank_min < self.rank && node.methods & self.method != 0
+        node.rank_min < self.rank() && node.methods & self.method != 0
     }
 
     fn meet(&mut self, ends: &[End]) {
-        let better = ends.iter().take_while(|end| end.rank < self.rank).find(|end| self.matches(end));
-        if let Some(end) = better {
-            self.rank = end.rank;
+        let rank = self.rank();
+        if let Some(end) = ends.iter().take_while(|end| end.rank < rank).find(|end| self.matches(end)) {
+            self.end = Some(*end);
         }
     }
 }
@@ -82,7 +91,7 @@ impl<F: Fn(usize) -> bool> Visitor for Allowed<'_, F> {
 
     fn meet(&mut self, ends: &[End]) {
         for end in ends {
-            let route = self.router.by_rank[end.rank as usize] as usize;
+            let route = end.route as usize;
             if !end.has_other_conditions || (self.holds)(route) {
                 self.set.insert_all(&self.router.methods[route]);
             }
