@@ -6,11 +6,13 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
+use tidegate_testkit::gateway::{ask, await_true};
 use tidegate_testkit::peers::python;
 use tidegate_testkit::ports;
 use tidegate_testkit::process::{Process, run};
 
 const BIN: &str = env!("CARGO_BIN_EXE_tidegate");
+const SOON: Duration = Duration::from_secs(10);
 
 /// The first line of the next datagram.
 fn told(socket: &UnixDatagram) -> String {
@@ -46,6 +48,54 @@ fn a_service_manager_learns_of_start_reload_and_end() {
     let last = told(&socket);
     assert_eq!(last, "STOPPING=1");
     assert!(gateway.await_end(Duration::from_secs(20)).success());
+}
+
+/// The manager listens, and starts the gateway at the first connection; that one and the next are served, by both
+/// workers, and a reload keeps the socket.
+#[test]
+fn sockets_of_a_service_manager_are_served() {
+    let folder = tempfile::tempdir().expect("make a folder");
+    let (http, unwanted) = (ports::claim(), ports::claim());
+    let text = format!(
+        "version: 1\nworkers: 2\nlisten: {{ http: \"127.0.0.1:{http}\" }}\nadmin: \"127.0.0.1:{}\"\n\
+         drain: {{ wait: off }}\nroutes: [{{ match: /**, to: {{ respond: {{ body: one }} }} }}]\n",
+        ports::claim()
+    );
+    let file = folder.path().join("tidegate.yaml");
+    std::fs::write(&file, &text).expect("write a file");
+    let mut command = Command::new("systemd-socket-activate");
+    command.args(["-l", &format!("127.0.0.1:{http}"), "-l", &format!("127.0.0.1:{unwanted}")]);
+    let gateway = Process::start(command.current_dir(folder.path()).arg(BIN).arg("run"));
+    let address = ([127, 0, 0, 1], http).into();
+    let said = |text: &str| gateway.lines().iter().any(|line| line.contains(text));
+    await_true("the manager listens", SOON, || said("Listening on"));
+    let get = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    assert_eq!(ask(address, get).body, b"one", "what waited for the start");
+    await_true("the socket nobody asked for is told of", SOON, || said("no listener has the bind"));
+    assert!(std::net::TcpStream::connect(("127.0.0.1", unwanted)).is_err(), "and closed");
+    std::fs::write(&file, text.replace("one", "two")).expect("change the file");
+    await_true("the changed file is taken", SOON, || ask(address, get).body == b"two");
+    for _ in 0..20 {
+        assert_eq!(ask(address, get).body, b"two");
+    }
+}
+
+/// While nobody serves it, the socket of a manager keeps what comes.
+#[test]
+fn connections_between_two_gateways_wait_for_the_second() {
+    let folder = tempfile::tempdir().expect("make a folder");
+    let http = ports::claim();
+    let text = format!(
+        "version: 1\nworkers: 2\nlisten: {{ http: \"127.0.0.1:{http}\" }}\nadmin: \"127.0.0.1:{}\"\n\
+         drain: {{ wait: off }}\nroutes: [{{ match: /**, to: {{ respond: 204 }} }}]\n",
+        ports::claim()
+    );
+    std::fs::write(folder.path().join("tidegate.yaml"), text).expect("write a file");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/socket_owner.py");
+    let mut command = Command::new(python());
+    command.current_dir(folder.path()).arg("-Bu").arg(script).arg(BIN).arg(http.to_string());
+    let ended = run(&mut command);
+    assert_eq!(ended.stdout, "first 204\nended 0\nbetween 204\nafter 204\n", "{}", ended.stderr);
 }
 
 /// Nobody to tell, or a socket that is not there, changes nothing.

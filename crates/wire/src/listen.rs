@@ -3,7 +3,7 @@
 
 use crate::socket::Socket;
 use socket2::{Domain, Protocol, SockAddr, Type};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::os::fd::OwnedFd;
@@ -38,12 +38,25 @@ impl std::fmt::Display for Bind {
 
 /// A bound socket, not yet part of a worker's runtime.
 #[derive(Debug)]
-pub struct Listening(socket2::Socket, Bind);
+pub struct Listening {
+    socket: socket2::Socket,
+    bind: Bind,
+    owner: Owner,
+}
+
+/// Who goes on with a socket once this process does not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Owner {
+    /// Nobody: what waits in its queue is lost unless it is served.
+    Us,
+    /// Whoever passed it on: what waits in its queue is theirs to have served.
+    Other,
+}
 
 impl Listening {
     /// Where it is bound.
     pub fn bind(&self) -> &Bind {
-        &self.1
+        &self.bind
     }
 }
 
@@ -51,6 +64,8 @@ impl Listening {
 #[derive(Debug, Default)]
 pub struct Listeners {
     open: HashMap<Bind, Vec<socket2::Socket>>,
+    /// Those of somebody else: workers share the socket, and its name is not ours to remove.
+    adopted: HashSet<Bind>,
 }
 
 impl Listeners {
@@ -65,34 +80,44 @@ impl Listeners {
                 (None, None) => return Err(io::Error::other("an adopted socket is neither TCP nor Unix")),
             };
             socket.set_nonblocking(true)?;
+            if let Bind::Inet(_) = bind {
+                crate::socket::tune(&socket)?; // accepted connections inherit it
+            }
+            self.adopted.insert(bind.clone());
             self.open.entry(bind).or_default().push(socket);
         }
         Ok(())
     }
 
-    /// One socket per worker for a bind: those already open first, then new ones in the same reuse-port group.
+    /// One socket per worker for a bind: those already open first, then new ones in the same reuse-port group. Where
+    /// there can be no such group, workers share a socket.
     pub fn for_workers(&mut self, bind: &Bind, workers: usize) -> io::Result<Vec<Listening>> {
         let sockets = self.open.entry(bind.clone()).or_default();
         while sockets.len() < workers {
             let socket = match (bind, sockets.first()) {
+                (Bind::Inet(_), Some(first)) if self.adopted.contains(bind) => first.try_clone()?,
                 (Bind::Inet(address), _) => bind_inet(*address)?,
-                // A path can be bound once; workers share the socket.
+                // A path can be bound once.
                 (Bind::Unix(_), Some(first)) => first.try_clone()?,
                 (Bind::Unix(path), None) => bind_unix(path)?,
             };
             sockets.push(socket);
         }
-        sockets.iter().take(workers).map(|socket| Ok(Listening(socket.try_clone()?, bind.clone()))).collect()
+        let owner = if self.adopted.contains(bind) { Owner::Other } else { Owner::Us };
+        let listening = |socket: &socket2::Socket| {
+            Ok(Listening { socket: socket.try_clone()?, bind: bind.clone(), owner })
+        };
+        sockets.iter().take(workers).map(listening).collect()
     }
 
-    /// Whether there are sockets of this bind.
-    pub fn has(&self, bind: &Bind) -> bool {
-        self.open.contains_key(bind)
+    /// Every bind there are sockets of.
+    pub fn binds(&self) -> impl Iterator<Item = &Bind> {
+        self.open.keys()
     }
 
     /// Takes the names of Unix sockets whose bind is not in the list away, so that nobody new finds them.
     pub fn hide_all_but(&self, binds: &[Bind]) {
-        for bind in self.open.keys().filter(|bind| !binds.contains(bind)) {
+        for bind in self.open.keys().filter(|bind| !binds.contains(bind) && !self.adopted.contains(bind)) {
             if let Bind::Unix(path) = bind {
                 let _ = std::fs::remove_file(path); // or somebody has already
             }
@@ -109,6 +134,7 @@ impl Listeners {
             }
             is_kept
         });
+        self.adopted.retain(|bind| binds.contains(bind));
     }
 }
 
@@ -174,15 +200,19 @@ enum Accepting {
 }
 
 /// A listening socket on a worker's runtime.
-pub struct Acceptor(Accepting);
+pub struct Acceptor {
+    accepting: Accepting,
+    owner: Owner,
+}
 
 impl Listening {
     /// Hands the socket to the runtime of the calling worker.
     pub fn into_acceptor(self) -> io::Result<Acceptor> {
-        Ok(Acceptor(match self.1 {
-            Bind::Inet(_) => Accepting::Tcp(TcpListener::from_std(self.0.into())?),
-            Bind::Unix(_) => Accepting::Unix(UnixListener::from_std(self.0.into())?),
-        }))
+        let accepting = match self.bind {
+            Bind::Inet(_) => Accepting::Tcp(TcpListener::from_std(self.socket.into())?),
+            Bind::Unix(_) => Accepting::Unix(UnixListener::from_std(self.socket.into())?),
+        };
+        Ok(Acceptor { accepting, owner: self.owner })
     }
 }
 
@@ -203,8 +233,12 @@ const NO_BEGINNINGS: [(u16, u8, u8, u32); 4] = [
 
 impl Acceptor {
     /// Gives `begin` every connection that was begun before now, and then the socket can be dropped with nobody in
-    /// its queue. To close a socket with connections in its queue would reset them.
+    /// its queue. To close a socket with connections in its queue would reset them. One that somebody else goes on with
+    /// is left as it is.
     pub async fn close(&self, mut begin: impl FnMut(Socket, Option<SocketAddr>)) {
+        if self.owner == Owner::Other {
+            return;
+        }
         self.take_no_more();
         let end = clock::exact().after(CLOSE_TIME);
         while clock::exact() < end {
@@ -219,7 +253,7 @@ impl Acceptor {
     /// From now on the kernel lets no further connection begin. A client that tries sends its first packet again
     /// after a second, and then finds the port closed, or another process on it.
     fn take_no_more(&self) {
-        if let Accepting::Tcp(listener) = &self.0 {
+        if let Accepting::Tcp(listener) = &self.accepting {
             let filter = NO_BEGINNINGS.map(|(code, on_true, on_false, value)| {
                 socket2::SockFilter::new(code, on_true, on_false, value)
             });
@@ -230,7 +264,7 @@ impl Acceptor {
 
     /// The next connection and its address.
     pub async fn accept(&self) -> io::Result<(Socket, Option<SocketAddr>)> {
-        match &self.0 {
+        match &self.accepting {
             Accepting::Tcp(listener) => {
                 let (stream, address) = listener.accept().await?;
                 Ok((Socket::Tcp(stream), Some(address)))

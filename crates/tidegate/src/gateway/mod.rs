@@ -2,6 +2,7 @@
 //! either succeeds whole, or says everything that stood in the way and leaves nothing behind. What is bound where is in
 //! `listening`, how the configuration changes in `reload`, when by itself in `watch`.
 
+mod inherited;
 mod kept;
 mod listening;
 mod reload;

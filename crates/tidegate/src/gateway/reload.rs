@@ -19,7 +19,7 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 
 use super::listening::{bind_all, bind_of, connection_limits, per_address};
 use super::watch::Stamps;
-use super::{Changes, Shared, kept};
+use super::{Changes, Shared, inherited, kept};
 use crate::worker::{Order, Swap, WorkerListener};
 use crate::{access_log, families, notify};
 
@@ -63,13 +63,14 @@ impl Reloader {
     ) -> Result<(Reloader, Vec<Vec<WorkerListener>>), Problems> {
         let mut serving = Serving {
             config: Arc::new(config),
-            sockets: Listeners::default(),
+            sockets: inherited::sockets()?,
             counts: HashMap::new(),
             retired: Vec::new(),
             log: Some(log),
         };
         let config = serving.config.clone();
         let listeners = serving.listeners(&config, workers, meters)?;
+        serving.close_unwanted();
         let read = std::sync::Mutex::new(match changes {
             Changes::Never => Stamps::default(),
             Changes::File(_) => Stamps::of(&config.sources),
@@ -154,6 +155,15 @@ impl Serving {
             }
         }
         Ok(by_worker)
+    }
+
+    /// Closes what was passed to the process and no listener asks for, and tells of it.
+    fn close_unwanted(&mut self) {
+        let wanted = binds(&self.config);
+        for bind in self.sockets.binds().filter(|bind| !wanted.contains(bind)) {
+            say::warn("no listener has the bind of a socket that was passed", &[("bind", bind)]);
+        }
+        self.sockets.keep_only(&wanted);
     }
 
     fn turn_log(&mut self, turn: LogTurn) {
