@@ -1,6 +1,7 @@
 //! What only the whole file can show: names that are defined nowhere, binds, backends and routes that are
 //! there twice, names that mean something else. Turns what was read into a `Config`.
 
+use crate::auth;
 use crate::cases::{self, Known};
 use crate::config::{self, Config, File, FileRoute, FileService, Listen, Route, Service, Version};
 use crate::health;
@@ -10,6 +11,7 @@ use crate::naming;
 use crate::sources::Sources;
 use crate::target::{ANSWERS, Target};
 use crate::telemetry;
+use crate::workbench::Workbench;
 use crate::written::Written;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -34,14 +36,21 @@ pub(crate) fn version(root: &Node, problems: &mut Problems) -> bool {
 }
 
 /// Reads the tree of a whole file, with what it includes.
-pub(crate) fn config(root: &Node, folder: &Path, families: &Families<'_>, problems: &mut Problems) -> Config {
+pub(crate) fn config(
+    root: &Node,
+    folder: &Path,
+    bench: &mut Workbench<'_>,
+    problems: &mut Problems,
+) -> Config {
+    let families = bench.families;
     let mut file = File::read(root, problems);
     // The default is the only path that no node gave a folder to start from.
     file.state.dir = folder.join(&file.state.dir);
     check_listen(&file, root, problems);
     check_services(&file.services, problems);
     telemetry::check(&file.telemetry, problems);
-    let routes = check_routes(&file, root, families, problems);
+    let auth = auth::entries(std::mem::take(&mut file.auth), bench, problems);
+    let routes = check_routes(&file, root, &auth, bench, problems);
     let known = Known {
         routes: routes.iter().map(|route| &*route.name).collect(),
         services: file.services.iter().map(|row| row.name.as_str()).collect(),
@@ -59,6 +68,7 @@ pub(crate) fn config(root: &Node, folder: &Path, families: &Families<'_>, proble
         telemetry: file.telemetry,
         resolver: file.resolver,
         services: file.services.map(|_, place, service| whole(service, place, families, problems)),
+        auth: auth.filter_map(|entry| entry),
         routes,
         tests: file.tests,
         written: Written::of(root, &config::declaration(families)),
@@ -143,7 +153,17 @@ fn check_services(services: &Table<Label, FileService>, problems: &mut Problems)
     }
 }
 
-fn check_routes(file: &File, root: &Node, families: &Families<'_>, problems: &mut Problems) -> Vec<Route> {
+fn check_routes(
+    file: &File,
+    root: &Node,
+    auth: &auth::Entries,
+    bench: &mut Workbench<'_>,
+    problems: &mut Problems,
+) -> Vec<Route> {
+    let auth: Vec<_> = auth
+        .iter()
+        .filter_map(|row| Some((row.name.shared(), row.value.as_ref()?.built().clone())))
+        .collect();
     let nodes = root.entry("routes").map(|entry| &entry.value);
     let mut names = Once(HashMap::new());
     let mut matches = Once(HashMap::new());
@@ -155,8 +175,10 @@ fn check_routes(file: &File, root: &Node, families: &Families<'_>, problems: &mu
         check_match(route, node, &listeners, &mut matches, problems);
         check_target(&route.to, &file.services, problems);
         check_rewrite(route, problems);
+        let name = route.name.as_ref().map_or_else(|| route.condition.name().into(), |name| name.shared());
         routes.push(Route {
-            name: route.name.as_ref().map_or_else(|| route.condition.name().into(), |name| name.shared()),
+            policies: members::policies(&route.policies, &name, &auth, bench, problems),
+            name,
             place: node.place.clone(),
             listeners,
             condition: route.condition.value.clone(),
@@ -164,7 +186,6 @@ fn check_routes(file: &File, root: &Node, families: &Families<'_>, problems: &mu
             rewrite: route.rewrite.as_ref().map(|rewrite| rewrite.path.value.clone()),
             timeout: route.timeout,
             body_bytes_max: route.body_max.get(),
-            policies: members::policies(&route.policies, families, problems),
         });
     }
     naming::tell_apart(&mut routes, &file.routes, problems);

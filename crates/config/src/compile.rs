@@ -11,7 +11,7 @@ use tidegate_core::conditions::{Conditions, HeaderCondition, QueryCondition};
 use tidegate_core::entry::{self, Entry, NameBook, ResolverSettings};
 use tidegate_core::header::HeaderField;
 use tidegate_core::meters::Meters;
-use tidegate_core::plan::{self, Leg, RoutePlan, Snapshot, Split};
+use tidegate_core::plan::{self, Leg, PlannedPolicy, RoutePlan, Snapshot, Split};
 use tidegate_core::problem::{Problem, Problems};
 use tidegate_core::roster::CurrentRoster;
 use tidegate_core::router::{HostPattern, MethodSet, PathPattern, RouteMatch, Router};
@@ -125,7 +125,11 @@ pub fn compile(config: &Config, number: u64, workshop: &Workshop<'_>) -> Result<
             conditions,
             target,
             rewrite: route.rewrite.clone(),
-            policies: route.policies.iter().map(|member| member.built().clone()).collect(),
+            policies: route
+                .policies
+                .iter()
+                .map(|member| PlannedPolicy { name: member.name(), policy: member.built().clone() })
+                .collect(),
             timeout: route.timeout,
             body_bytes_max: route.body_bytes_max,
             meters: workshop.meters.route(&route.name, &none),

@@ -3,6 +3,7 @@
 
 use crate::address::{Backend, NameServer};
 use crate::admin::{OwnName, Token};
+use crate::auth::{self, FileAuth};
 use crate::cases::Case;
 use crate::health::Health;
 use crate::matching::Match;
@@ -15,6 +16,7 @@ use std::num::NonZeroU16;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+use tidegate_core::auth::Authenticator;
 use tidegate_core::balance::Balancer;
 use tidegate_core::limits::HeadLimits;
 use tidegate_core::policy::Policy;
@@ -48,6 +50,8 @@ pub struct Config {
     pub resolver: Resolver,
     /// Services by name.
     pub services: Table<Label, Service>,
+    /// Ways to find out who asks, by name.
+    pub auth: Table<Label, Member<dyn Authenticator>>,
     /// Routes in the order of the file.
     pub routes: Vec<Route>,
     /// Cases that `test` runs. Nothing that serves looks at them.
@@ -140,6 +144,8 @@ settings! {
         pub(crate) resolver: Resolver,
         /// What requests are sent to: a name for each service, and its backends.
         pub(crate) services: Table<Label, FileService> = Table::default(),
+        /// How it is found out who asks: a name for each way. Routes name those they take.
+        pub(crate) auth: Table<Label, FileAuth> = Table::default(),
         /// Which requests go where. The most specific route that matches wins.
         pub(crate) routes: Vec<FileRoute> = Vec::new(),
         /// Cases that `tidegate test` runs: requests, and what must become of them.
@@ -481,6 +487,7 @@ impl Word for HostName {
 /// Everything that may be written in the file, the keys of families included.
 pub(crate) fn declaration(families: &Families<'_>) -> Declaration {
     let mut file = File::declaration();
+    file.extend("FileAuth", &auth::keys(families));
     file.extend("FileRoute", &members::policy_keys(families));
     file.extend("FileService", &[members::balancer_key(families)]);
     file

@@ -21,6 +21,7 @@ impl Config {
         whole("drain", self.drain == next.drain);
         whole("telemetry", self.telemetry == next.telemetry);
         tables("listen", &self.listen, &next.listen, &mut changes);
+        tables("auth", &self.auth, &next.auth, &mut changes);
         tables("services", &self.services, &next.services, &mut changes);
         routes(&self.routes, &next.routes, &mut changes);
         changes

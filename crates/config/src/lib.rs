@@ -5,6 +5,7 @@
 
 mod address;
 mod admin;
+mod auth;
 mod cases;
 mod check;
 mod compile;
@@ -24,6 +25,7 @@ mod sources;
 mod target;
 mod telemetry;
 mod wanted;
+mod workbench;
 mod written;
 mod yaml;
 

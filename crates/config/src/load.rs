@@ -3,6 +3,7 @@
 use crate::config::Config;
 use crate::members::Families;
 use crate::sources::{self, Reading, Sources, Text, Unreadable};
+use crate::workbench::Workbench;
 use crate::{check, include, scope};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -79,8 +80,10 @@ fn finish(
     reading.sources.files.extend(path);
     let mut problems = Problems::default();
     let root = whole_tree(source, &mut reading, &mut problems);
-    let config = root.map(|root| check::config(&root, &source.folder, families, &mut problems));
-    let sources = reading.into_sources();
+    let mut bench = Workbench::new(families);
+    let config = root.map(|root| check::config(&root, &source.folder, &mut bench, &mut problems));
+    let mut sources = reading.into_sources();
+    sources.files.extend(bench.files);
     let result = match config {
         Some(config) => problems.unless_any(Config { sources: sources.clone(), ..config }),
         None => Err(problems.sorted()),

@@ -2,33 +2,59 @@
 //! knows one by name. They are built while the file is read, so that what is wrong with their settings is told with
 //! all the rest, at its place.
 
+use crate::workbench::{Beside, Workbench};
 use std::fmt::{self, Debug, Formatter};
+use std::path::PathBuf;
 use std::sync::Arc;
+use tidegate_core::auth::{self, Authenticator};
 use tidegate_core::balance::{self, Balancer, Build, Pick, Sample};
+use tidegate_core::building::Building;
 use tidegate_core::clock::Nanos;
+use tidegate_core::limits::ROUTE_POLICIES_MAX;
 use tidegate_core::node::{Entry, Node, Value};
 use tidegate_core::policy::{self, Policy};
 use tidegate_core::problem::{Place, Problem, Problems, quote};
 use tidegate_core::service::Roster;
 use tidegate_core::settings::{Absent, Declaration, Fault, FieldShape, Rest, Shape, expected};
+use tidegate_core::shelf::Shelf;
 
 /// The members of every family that a configuration may name.
 #[derive(Clone, Copy, Debug)]
 pub struct Families<'a> {
     /// What a route may ask for, each by a key of its own.
     pub policies: &'a [policy::Kind],
+    /// How an entry of `auth` may find out who asks.
+    pub authenticators: &'a [auth::Kind],
     /// What a service may be balanced by; the first unless it says.
     pub balancers: &'a [balance::Kind],
+    /// What members share that outlives a configuration; `None` where nobody will be served.
+    pub shelf: Option<&'a Shelf>,
 }
 
-/// A member as it was written, and what was built of that. Equal to another of the same name and settings.
+impl<'a> Families<'a> {
+    /// These policies and balancers, and nothing else.
+    pub const fn new(policies: &'a [policy::Kind], balancers: &'a [balance::Kind]) -> Families<'a> {
+        Families { policies, authenticators: &[], balancers, shelf: None }
+    }
+}
+
+/// Files that a member has read, and a digest of what was in each.
+pub(crate) type WhatWasRead = Arc<[(PathBuf, u64)]>;
+
+/// A member as it was written, and what was built of that. Equal to another of the same name and settings that has read
+/// the same in its files.
 pub struct Member<T: ?Sized> {
     name: &'static str,
     written: Node,
+    read: WhatWasRead,
     built: Arc<T>,
 }
 
 impl<T: ?Sized> Member<T> {
+    pub(crate) fn new(name: &'static str, written: Node, read: WhatWasRead, built: Arc<T>) -> Member<T> {
+        Member { name, written, read, built }
+    }
+
     /// The member's name.
     pub fn name(&self) -> &'static str {
         self.name
@@ -42,13 +68,14 @@ impl<T: ?Sized> Member<T> {
 
 impl<T: ?Sized> Clone for Member<T> {
     fn clone(&self) -> Member<T> {
-        Member { name: self.name, written: self.written.clone(), built: self.built.clone() }
+        let (written, read) = (self.written.clone(), self.read.clone());
+        Member { name: self.name, written, read, built: self.built.clone() }
     }
 }
 
 impl<T: ?Sized> PartialEq for Member<T> {
     fn eq(&self, other: &Member<T>) -> bool {
-        self.name == other.name && self.written == other.written
+        self.name == other.name && self.written == other.written && self.read == other.read
     }
 }
 
@@ -74,18 +101,29 @@ pub(crate) fn policy_keys(families: &Families<'_>) -> Vec<FieldShape> {
 /// the file.
 pub(crate) fn policies(
     rest: &Rest,
-    families: &Families<'_>,
+    route: &Arc<str>,
+    auth: &[(Arc<str>, Arc<dyn Authenticator>)],
+    bench: &mut Workbench<'_>,
     problems: &mut Problems,
 ) -> Vec<Member<dyn Policy>> {
+    let kinds = bench.families.policies;
+    let keys: Vec<&str> = rest.entries.iter().map(|entry| &*entry.key).collect();
+    let beside = Beside { name: route, keys: &keys, auth };
     let mut members: Vec<Member<dyn Policy>> = Vec::new();
     for entry in &rest.entries {
-        let Some(kind) = families.policies.iter().find(|kind| kind.name == &*entry.key) else {
-            let known: Vec<&str> = families.policies.iter().map(|kind| kind.name).collect();
+        let Some(kind) = kinds.iter().find(|kind| kind.name == &*entry.key) else {
+            let known: Vec<&str> = kinds.iter().map(|kind| kind.name).collect();
             rest.refuse(entry, &known, problems);
             continue;
         };
-        if let Some(built) = (kind.build)(&entry.value, problems) {
-            members.push(Member { name: kind.name, written: entry.value.clone(), built: built.into() });
+        let build = |node: &Node, building: &mut Building<'_>| -> Vec<Arc<dyn Policy>> {
+            (kind.build)(node, building).into_iter().map(Arc::from).collect()
+        };
+        members.extend(bench.build(kind.name, &entry.value, beside, problems, build));
+        if members.len() > ROUTE_POLICIES_MAX {
+            let reason = format!("the route has more than {ROUTE_POLICIES_MAX} policies");
+            problems.push(Problem::at(&entry.place, reason).hint("a list makes one of each of its items"));
+            break;
         }
     }
     members.sort_by_key(|member| member.built.phase());
@@ -153,6 +191,7 @@ pub(crate) fn balancer(
     built.unwrap_or_else(|| Member {
         name: "none",
         written: without_settings(place),
+        read: WhatWasRead::default(),
         built: Arc::new(Nobody),
     })
 }
@@ -201,7 +240,7 @@ fn build(kind: &balance::Kind, written: Node, problems: &mut Problems) -> Member
         Build::Plain(build) => build(),
         Build::With { build, .. } => build(&written, problems),
     };
-    Member { name: kind.name, written, built: built.into() }
+    Member::new(kind.name, written, WhatWasRead::default(), built.into())
 }
 
 /// What a name alone stands for.

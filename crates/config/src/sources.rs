@@ -116,8 +116,16 @@ impl Unreadable {
     }
 }
 
-/// Reads a file whole.
+/// Reads a file of text whole.
 pub(crate) fn read(path: &Path) -> Result<String, Unreadable> {
+    String::from_utf8(read_bytes(path)?).map_err(|error| {
+        let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        Unreadable::NotText(before.iter().filter(|&&b| b == b'\n').count() + 1)
+    })
+}
+
+/// Reads a file whole.
+pub(crate) fn read_bytes(path: &Path) -> Result<Vec<u8>, Unreadable> {
     let refused = |error: std::io::Error| match error.kind() {
         ErrorKind::NotFound => Unreadable::Missing,
         ErrorKind::PermissionDenied => Unreadable::NoAccess,
@@ -135,8 +143,5 @@ pub(crate) fn read(path: &Path) -> Result<String, Unreadable> {
     }
     let mut bytes = Vec::new();
     File::open(path).and_then(|file| file.take(BYTES_MAX + 1).read_to_end(&mut bytes)).map_err(refused)?;
-    String::from_utf8(bytes).map_err(|error| {
-        let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-        Unreadable::NotText(before.iter().filter(|&&b| b == b'\n').count() + 1)
-    })
+    Ok(bytes)
 }

@@ -103,7 +103,7 @@ fn a_short_file_cannot_ask_for_a_long_one_many_times() {
 
 #[test]
 fn the_schema_allows_what_the_reader_allows() {
-    let families = Families { policies: members::POLICIES, balancers: members::BALANCERS };
+    let families = Families::new(members::POLICIES, members::BALANCERS);
     let (_, schema) = tree(&crate::schema(&families));
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
     let accepted = ["seven-lines", "respond", "limits"]

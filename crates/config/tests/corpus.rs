@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 use tidegate_config::{Families, from_text};
 
-const FAMILIES: Families<'static> = Families { policies: members::POLICIES, balancers: members::BALANCERS };
+const FAMILIES: Families<'static> = Families::new(members::POLICIES, members::BALANCERS);
 
 #[test]
 fn every_text_is_taken_or_refused_in_words() {

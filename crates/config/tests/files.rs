@@ -22,7 +22,7 @@ routes:
     to: api
 ";
 
-const FAMILIES: Families<'static> = Families { policies: members::POLICIES, balancers: members::BALANCERS };
+const FAMILIES: Families<'static> = Families::new(members::POLICIES, members::BALANCERS);
 
 fn load(path: &Path) -> Result<Config, Problems> {
     tidegate_config::load(path, &FAMILIES)
@@ -183,7 +183,7 @@ fn what_a_member_takes_is_in_the_schema_and_the_reference() {
 
 #[test]
 fn without_balancers_a_service_cannot_be_made() {
-    let none = Families { policies: &[], balancers: &[] };
+    let none = Families::new(&[], &[]);
     let problems = tidegate_config::from_text("f.yaml", SEVEN_LINES, Path::new("."), &none).unwrap_err();
     let told: Vec<_> = problems.iter().map(|problem| (problem.line(), problem.reason.as_str())).collect();
     assert_eq!(told, [(Some(4), "the key `balance` is missing")]);

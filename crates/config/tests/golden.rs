@@ -11,7 +11,7 @@ use tidegate_config::{Families, from_text};
 fn wrong_files_are_refused_with_exactly_these_words() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
     let is_blessing = std::env::var_os("TIDEGATE_BLESS").is_some();
-    let families = Families { policies: members::POLICIES, balancers: members::BALANCERS };
+    let families = Families::new(members::POLICIES, members::BALANCERS);
     let mut wrong = Vec::new();
     let mut count = 0;
     for entry in fs::read_dir(&folder).unwrap() {

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 use tidegate_config::{Families, from_text};
 
-const FAMILIES: Families<'static> = Families { policies: members::POLICIES, balancers: members::BALANCERS };
+const FAMILIES: Families<'static> = Families::new(members::POLICIES, members::BALANCERS);
 /// The longest a file may be.
 const LIMIT: usize = 10 << 20;
 /// Refusing takes up to 0.7 s in a release build; an unoptimised one is several times slower.

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use tidegate_config::{Config, Families, load, load_from};
 use tidegate_core::problem::Problems;
 
-const FAMILIES: Families<'static> = Families { policies: members::POLICIES, balancers: members::BALANCERS };
+const FAMILIES: Families<'static> = Families::new(members::POLICIES, members::BALANCERS);
 
 /// A folder with these files, gone when the test ends.
 struct Folder(PathBuf);

@@ -283,7 +283,7 @@ mod tests {
     #[test]
     fn a_field_is_listed_as_the_codec_would() {
         let client = Client { address: None, listener: "http".into(), is_secure: false, trusted: None };
-        let origin = Origin { client: &client, request_id: b"7f" };
+        let origin = Origin { client: &client, request_id: b"7f", identity: None };
         let cases = [
             (field("X-Env", "prod"), "x-env: prod\r\n", "prod"),
             (field("x-env", ""), "x-env: \r\n", ""),

@@ -1,15 +1,19 @@
 //! The vocabulary every room of Tidegate speaks: messages, plans, services, meters, problems and the traits
 //! that connect the rooms. No I/O happens here, and nothing of ours is used from here.
 
+pub mod auth;
 pub mod balance;
 pub mod budget;
+pub mod building;
 pub mod clock;
 pub mod conditions;
 pub mod date;
 pub mod entry;
 pub mod exchange;
+pub mod filter;
 pub mod head;
 pub mod header;
+pub mod identity;
 pub mod limits;
 pub mod location;
 pub mod log;
@@ -27,6 +31,7 @@ pub mod router;
 pub mod secret;
 pub mod service;
 pub mod settings;
+pub mod shelf;
 pub mod state;
 pub mod status;
 pub mod template;

@@ -52,3 +52,7 @@ pub const LINGER_TIME: std::time::Duration = std::time::Duration::from_secs(2);
 /// Pieces of a body that go out in one gathered write, and that a chunked body is decoded ahead by. A backend that
 /// sends chunks smaller than a read buffer's sixteenth costs one more turn per 16 of them.
 pub const PIECES_MAX: usize = 16;
+/// Policies of one route. There are a dozen kinds; each keeps a word of memory in every request.
+pub const ROUTE_POLICIES_MAX: usize = 16;
+/// Bytes of a body that a filter is given at a time, so that what it makes of them stays small: one read's worth.
+pub const FILTER_BYTES_MAX: usize = 16 << 10;

@@ -3,11 +3,13 @@
 
 mod histogram;
 mod latency;
+mod refusals;
 mod route;
 mod worker;
 
 pub use histogram::{BOUNDS_SECONDS, Histogram, HistogramSum};
 pub use latency::{LATENCY_BUCKETS, Latency, quantile};
+pub use refusals::{Refusals, Refused, TOLD_MAX, Told};
 pub use route::{RouteCells, RouteMeters};
 pub use worker::{PerWorker, WORKERS_MAX, bump};
 

@@ -49,6 +49,7 @@ names! {
     Upgrade = "upgrade",
     UserAgent = "user-agent",
     Via = "via",
+    XConsumer = "x-consumer",
     XForwardedFor = "x-forwarded-for",
     XForwardedHost = "x-forwarded-host",
     XForwardedProto = "x-forwarded-proto",

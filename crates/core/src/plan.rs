@@ -103,6 +103,14 @@ impl Split {
     }
 }
 
+/// A policy of a route.
+pub struct PlannedPolicy {
+    /// The key it was written under.
+    pub name: &'static str,
+    /// The policy.
+    pub policy: Arc<dyn Policy>,
+}
+
 /// A route, compiled: features it does not use cost it nothing.
 pub struct RoutePlan {
     /// Its name, as in logs and metrics.
@@ -113,8 +121,8 @@ pub struct RoutePlan {
     pub target: Target,
     /// The path its backends are asked for, if it is not the client's.
     pub rewrite: Option<Rewrite>,
-    /// Its policies in the order requests meet them.
-    pub policies: Box<[Arc<dyn Policy>]>,
+    /// Its policies in the order requests meet them; `ROUTE_POLICIES_MAX` at most.
+    pub policies: Box<[PlannedPolicy]>,
     /// From the request's head to the response's head, all tries included.
     pub timeout: Option<Duration>,
     /// Most bytes of request body.

@@ -1,14 +1,18 @@
 //! The trait of the policy family: what may look at, change or answer a request on its way in, and an
 //! answer on its way out. Members live in `policies`; the flow runs them in the order of their phases.
 
-use crate::head::{RequestHead, ResponseHead};
+use crate::building::Building;
+use crate::filter::Filter;
+use crate::head::{Length, RequestHead, ResponseHead};
+use crate::identity::Identity;
 use crate::node::Node;
 use crate::outcome::Outcome;
-use crate::problem::Problems;
 use crate::settings::Shape;
 use crate::template::Origin;
+use std::borrow::Cow;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 
 /// When a policy runs. Users order policies only within one phase.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -54,6 +58,18 @@ pub struct RequestView<'a> {
     pub head: &'a mut RequestHead,
     /// Who asked, and the id as it will be logged and sent on.
     pub origin: Origin<'a>,
+    /// Whatever the policy wants to remember of this request until its answer: 0 before it is asked first, and nobody
+    /// else's.
+    pub note: &'a mut u64,
+}
+
+/// The body of a request that was waited for.
+#[derive(Clone, Copy, Debug)]
+pub struct RequestBody<'a> {
+    /// Its bytes, or as many of them as the policy asked for.
+    pub bytes: &'a [u8],
+    /// Whether that is all of it.
+    pub is_whole: bool,
 }
 
 /// What a policy sees of an answer.
@@ -64,6 +80,31 @@ pub struct ResponseView<'a> {
     pub request: &'a RequestHead,
     /// Who asked, and the request's id.
     pub origin: Origin<'a>,
+    /// What the policy remembers of the request.
+    pub note: u64,
+    /// How much body follows the head; `Streamed` where a filter changes it.
+    pub length: Length,
+}
+
+/// Why a policy answered by itself. For operators: clients are not told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reason {
+    /// One of a few words of the policy, as in metrics: `expired`, `unknown_key`.
+    pub code: &'static str,
+    /// What else is worth knowing: no credential, and nothing a client can make long.
+    pub detail: Cow<'static, str>,
+}
+
+impl Reason {
+    /// A reason that says it all.
+    pub const fn new(code: &'static str) -> Reason {
+        Reason { code, detail: Cow::Borrowed("") }
+    }
+
+    /// A reason with what else is worth knowing.
+    pub fn with(code: &'static str, detail: impl Into<Cow<'static, str>>) -> Reason {
+        Reason { code, detail: detail.into() }
+    }
 }
 
 /// An answer the gateway gives by itself.
@@ -73,6 +114,8 @@ pub struct Reply {
     pub status: u16,
     /// How it counts.
     pub outcome: Outcome,
+    /// Why, if it is a refusal.
+    pub reason: Option<Reason>,
     /// Fields beside content-type, content-length and the id.
     pub fields: Vec<(String, String)>,
     /// The body; problem details are made when it is `None`.
@@ -83,6 +126,8 @@ pub struct Reply {
 pub enum Verdict<'a> {
     /// On it goes.
     Continue,
+    /// On it goes, and it is known who asks.
+    Identified(Arc<Identity>),
     /// Answered here; nothing behind this policy sees the request.
     Reply(Box<Reply>),
     /// It has to wait for the outside first. Only such a policy allocates.
@@ -99,11 +144,32 @@ pub trait Policy: Send + Sync {
         Needs::default()
     }
 
+    /// Whether it only watches: its replies are counted and not given.
+    fn is_observing(&self) -> bool {
+        false
+    }
+
+    /// What it would do with a request like this, in a line, for who wants to know.
+    fn describe(&self) -> String {
+        String::new()
+    }
+
     /// Looks at a request.
     fn request<'a>(&'a self, view: RequestView<'a>) -> Verdict<'a>;
 
+    /// Looks at the body of a request that it asked for (`BodyNeed::Buffer`). After `request`, of all policies.
+    fn request_body<'a>(&'a self, _: RequestView<'a>, _: RequestBody<'a>) -> Verdict<'a> {
+        Verdict::Continue
+    }
+
     /// Looks at an answer, whoever gave it. Runs in reverse order.
     fn response(&self, view: ResponseView<'_>);
+
+    /// What the body of an answer is changed by. Asked after `response` of policies that asked for it
+    /// (`BodyNeed::Stream`), for answers that have a body; it then has edited the head to match.
+    fn filter(&self, _: ResponseView<'_>) -> Option<Box<dyn Filter>> {
+        None
+    }
 }
 
 /// A member of the family: what `config` needs to read, describe and build it without knowing it.
@@ -115,7 +181,8 @@ pub struct Kind {
     pub doc: &'static str,
     /// What may be written under the key.
     pub shape: fn() -> Shape,
-    /// Builds it from what was written, after telling everything that is wrong with it. `None` when that asks for
-    /// nothing, or has been told to be wrong. Runs once when a configuration is read, not on a worker.
-    pub build: fn(&Node, &mut Problems) -> Option<Box<dyn Policy>>,
+    /// Builds it from what was written, after telling everything that is wrong with it. None when that asks for
+    /// nothing, or has been told to be wrong; several where a list was written. Runs once when a configuration is read,
+    /// not on a worker.
+    pub build: fn(&Node, &mut Building<'_>) -> Vec<Box<dyn Policy>>,
 }

@@ -91,7 +91,7 @@ fn no_condition_redirect_or_rewrite_allocates() {
         query: [QueryCondition { key: b"a b"[..].into(), wanted: Wanted::exactly(b"c d") }].into(),
     };
     let client = Client { address: None, listener: "http".into(), is_secure: false, trusted: None };
-    let origin = Origin { client: &client, request_id: b"7f" };
+    let origin = Origin { client: &client, request_id: b"7f", identity: None };
     let mut request = RequestHead::default();
     request.fields.text_mut().reserve(4096);
     request.host = request.fields.add_text(b"api.example.com:80");

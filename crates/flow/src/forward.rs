@@ -4,6 +4,7 @@
 
 use tidegate_core::exchange::Exchange;
 use tidegate_core::head::{Fields, RequestHead};
+use tidegate_core::identity::Identity;
 use tidegate_core::name::Name;
 use tidegate_core::template::Origin;
 
@@ -11,6 +12,11 @@ use crate::origin;
 use crate::rescue::Failure;
 use crate::text::Text;
 use crate::worker::Worker;
+
+/// Tells the backend who was found to ask. What the operator says about the field counts: that is done later.
+pub(crate) fn consumer(head: &mut RequestHead, identity: &Identity) {
+    head.fields.add(Name::XConsumer, identity.consumer.as_str().as_bytes());
+}
 
 /// Rewrites the forwarding fields of a request. Fails for one that comes back.
 pub(crate) fn request<E: Exchange>(
@@ -33,6 +39,8 @@ pub(crate) fn request<E: Exchange>(
                 field.is_removed |= !is_trusted;
             }
             Name::CdnLoop => is_signed = true,
+            // From nobody, trusted or not: a backend believes it. What mimics the name the codec has dropped.
+            Name::XConsumer => field.is_removed = true,
             _ => {}
         }
     }

@@ -1,13 +1,16 @@
 //! Step 3: the policies of the route look at the request, in order of phase; and the bound on its body, as far
-//! as its head tells.
+//! as its head tells. What a policy that only watches says is counted here and ignored, for every policy alike.
 
+use std::sync::Arc;
 use tidegate_core::exchange::Exchange;
 use tidegate_core::head::{Length, RequestHead};
+use tidegate_core::identity::Identity;
 use tidegate_core::outcome::Outcome;
-use tidegate_core::plan::RoutePlan;
-use tidegate_core::policy::{RequestView, Verdict};
-use tidegate_core::template::Origin;
+use tidegate_core::plan::{PlannedPolicy, RoutePlan};
+use tidegate_core::policy::{Reply, RequestView, Verdict};
 
+use crate::forward;
+use crate::record::Record;
 use crate::rescue::Failure;
 
 /// Runs the policies; any of them may answer instead of the backend.
@@ -15,20 +18,66 @@ pub(crate) async fn inbound<E: Exchange>(
     plan: &RoutePlan,
     request: &mut RequestHead,
     client: &E,
-    origin: Origin<'_>,
+    record: &mut Record<'_>,
 ) -> Result<(), Failure> {
     if matches!(client.length(), Length::Exact(bytes) if bytes > plan.body_bytes_max) {
         return Err(Failure::new(413, Outcome::TooLarge));
     }
-    for policy in &plan.policies {
-        let mut verdict = policy.request(RequestView { head: request, origin });
-        loop {
-            match verdict {
-                Verdict::Continue => break,
-                Verdict::Reply(reply) => return Err(Failure::reply(reply)),
-                Verdict::Wait(future) => verdict = future.await,
+    for (index, planned) in plan.policies.iter().enumerate() {
+        let mut note = 0;
+        let origin = record.origin(client);
+        let view = RequestView { head: request, origin, note: &mut note };
+        let said = last(planned.policy.request(view)).await;
+        record.notes[index] = note;
+        if let Said::Identified(identity) = &said {
+            forward::consumer(request, identity);
+        }
+        follow(plan, planned, said, record)?;
+    }
+    Ok(())
+}
+
+/// A verdict that borrows nothing of the request.
+enum Said {
+    Continue,
+    Identified(Arc<Identity>),
+    Reply(Box<Reply>),
+}
+
+/// What a policy says in the end.
+async fn last(mut verdict: Verdict<'_>) -> Said {
+    loop {
+        match verdict {
+            Verdict::Continue => return Said::Continue,
+            Verdict::Identified(identity) => return Said::Identified(identity),
+            Verdict::Reply(reply) => return Said::Reply(reply),
+            Verdict::Wait(future) => verdict = future.await,
+        }
+    }
+}
+
+/// Does as a policy says.
+fn follow(
+    plan: &RoutePlan,
+    planned: &PlannedPolicy,
+    said: Said,
+    record: &mut Record<'_>,
+) -> Result<(), Failure> {
+    match said {
+        Said::Continue => Ok(()),
+        Said::Identified(identity) => {
+            record.identity = Some(identity);
+            Ok(())
+        }
+        Said::Reply(reply) => {
+            let is_observed = planned.policy.is_observing();
+            if let Some(reason) = &reply.reason {
+                record.refused(plan, planned.name, reason, is_observed);
+            }
+            match is_observed {
+                true => Ok(()),
+                false => Err(Failure::reply(reply)),
             }
         }
     }
-    Ok(())
 }

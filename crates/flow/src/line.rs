@@ -30,8 +30,11 @@ pub(crate) struct Line<'a> {
     pub backend: Option<&'a str>,
     /// What it asked for; `None` for what was refused before it was a request.
     pub asked: Option<Asked<'a>>,
+    pub consumer: Option<&'a str>,
     pub status: u16,
     pub outcome: Outcome,
+    /// Why a policy answered by itself.
+    pub reason: Option<&'static str>,
     pub bytes_in: u64,
     pub bytes_out: u64,
     pub retries: u32,
@@ -75,7 +78,9 @@ impl Line<'_> {
         json::text(out, Some(self.service.as_bytes()), TEXT_BYTES_MAX);
         out.extend_from_slice(br#","backend":"#);
         json::text(out, self.backend.map(str::as_bytes), TEXT_BYTES_MAX);
-        out.extend_from_slice(br#","consumer":null,"client_ip":"#);
+        out.extend_from_slice(br#","consumer":"#);
+        json::text(out, self.consumer.map(str::as_bytes), TEXT_BYTES_MAX);
+        out.extend_from_slice(br#","client_ip":"#);
         client_ip(out, self.client.address);
         self.write_asked(out);
         out.extend_from_slice(br#","status":"#);
@@ -92,6 +97,8 @@ impl Line<'_> {
         let user_agent = self.asked.as_ref().and_then(|asked| asked.user_agent);
         out.extend_from_slice(br#","user_agent":"#);
         json::text(out, user_agent, USER_AGENT_BYTES_MAX);
+        out.extend_from_slice(br#","reason":"#);
+        json::text(out, self.reason.map(str::as_bytes), TEXT_BYTES_MAX);
         out.extend_from_slice(b"}\n");
     }
 
@@ -171,8 +178,10 @@ mod tests {
                 protocol: "HTTP/1.1",
                 user_agent: Some(&hostile),
             }),
+            consumer: Some(&name),
             status: u16::MAX,
             outcome: Outcome::MethodNotAllowed,
+            reason: Some("the_longest_word_of_any_policy"),
             bytes_in: u64::MAX,
             bytes_out: u64::MAX,
             retries: u32::MAX,

@@ -1,23 +1,28 @@
 //! Step 8: the request's id is put on the answer, and the policies of the route look at it, in reverse order,
 //! whoever gave it.
 
-use tidegate_core::head::{RequestHead, ResponseHead};
+use tidegate_core::exchange::Client;
+use tidegate_core::head::{Length, RequestHead, ResponseHead};
 use tidegate_core::name::Name;
 use tidegate_core::plan::RoutePlan;
 use tidegate_core::policy::ResponseView;
-use tidegate_core::template::Origin;
+
+use crate::record::Record;
 
 /// Shapes an answer.
 pub(crate) fn outbound(
     plan: &RoutePlan,
     request: &RequestHead,
     response: &mut ResponseHead,
-    origin: Origin<'_>,
+    length: Length,
+    client: &Client,
+    record: &Record<'_>,
 ) {
+    let origin = record.origin_of(client);
     // First, so that what the operator says about the field counts.
     identify(response, origin.request_id);
-    for policy in plan.policies.iter().rev() {
-        policy.response(ResponseView { head: response, request, origin });
+    for (planned, note) in plan.policies.iter().zip(record.notes).rev() {
+        planned.policy.response(ResponseView { head: response, request, origin, note, length });
     }
 }
 

@@ -6,12 +6,14 @@ use std::sync::atomic::Ordering::Relaxed;
 use tidegate_core::clock::{self, Nanos};
 use tidegate_core::exchange::{Client, Exchange};
 use tidegate_core::head::{RequestHead, Span};
-use tidegate_core::limits::REQUEST_ID_BYTES_MAX;
+use tidegate_core::identity::Identity;
+use tidegate_core::limits::{REQUEST_ID_BYTES_MAX, ROUTE_POLICIES_MAX};
 use tidegate_core::log::Log;
 use tidegate_core::meters::bump;
 use tidegate_core::name::Name;
 use tidegate_core::outcome::Outcome;
 use tidegate_core::plan::{Leg, RoutePlan, Snapshot};
+use tidegate_core::policy::Reason;
 use tidegate_core::service::Backend;
 use tidegate_core::template::Origin;
 use tidegate_core::units::Network;
@@ -78,6 +80,12 @@ pub(crate) struct Record<'s> {
     /// The status the client got, or would have got.
     pub status: u16,
     is_answered: bool,
+    /// Who was found to ask.
+    pub identity: Option<Arc<Identity>>,
+    /// What each policy of the route remembers, in their order.
+    pub notes: [u64; ROUTE_POLICIES_MAX],
+    /// Why a policy answered by itself, in its own word.
+    reason: Option<&'static str>,
     /// The way it took, once chosen.
     pub leg: Option<&'s Leg>,
     /// Tries made.
@@ -116,6 +124,9 @@ impl Record<'_> {
             outcome: Outcome::Ok,
             status: 0,
             is_answered: false,
+            identity: None,
+            notes: [0; ROUTE_POLICIES_MAX],
+            reason: None,
             leg: None,
             tries: 0,
             retries: 0,
@@ -148,8 +159,30 @@ impl Record<'_> {
 
     /// What policies and templates see of the request beside its head.
     pub(crate) fn origin<'a, E: Exchange>(&'a self, client: &'a E) -> Origin<'a> {
-        let client = self.client.as_ref().unwrap_or_else(|| client.client());
-        Origin { client, request_id: self.request_id() }
+        self.origin_of(client.client())
+    }
+
+    /// The same where the connection's end is at hand.
+    pub(crate) fn origin_of<'a>(&'a self, peer: &'a Client) -> Origin<'a> {
+        Origin {
+            client: self.client.as_ref().unwrap_or(peer),
+            request_id: self.request_id(),
+            identity: self.identity.as_deref(),
+        }
+    }
+
+    /// A policy answered by itself, or would have: counts it, and keeps why for whoever asks.
+    pub(crate) fn refused(
+        &mut self,
+        plan: &RoutePlan,
+        policy: &'static str,
+        reason: &Reason,
+        is_observed: bool,
+    ) {
+        plan.meters.refusals.tell(self.head_at, self.request_id(), policy, reason, is_observed);
+        if !is_observed {
+            self.reason = Some(reason.code);
+        }
     }
 
     /// When the head had come.
@@ -270,8 +303,10 @@ impl Record<'_> {
                 protocol: client.protocol().text(),
                 user_agent: user_agent.map(|field| field.value.of(text)),
             }),
+            consumer: self.identity.as_ref().map(|identity| identity.consumer.as_str()),
             status: self.status,
             outcome: self.outcome,
+            reason: self.reason,
             bytes_in,
             bytes_out: self.bytes_out,
             retries: self.retries,

@@ -5,7 +5,7 @@ use std::io::Write;
 use tidegate_core::clock;
 use tidegate_core::date;
 use tidegate_core::exchange::{Client, Exchange};
-use tidegate_core::head::{RequestHead, ResponseHead};
+use tidegate_core::head::{Length, RequestHead, ResponseHead};
 use tidegate_core::name::{Method, Name};
 use tidegate_core::outcome::{Outcome, Refusal};
 use tidegate_core::plan::RoutePlan;
@@ -53,7 +53,8 @@ impl Failure {
 
     /// A policy's own answer.
     pub(crate) fn reply(reply: Box<Reply>) -> Failure {
-        Failure { reply: Some(reply.clone()), ..Failure::new(reply.status, reply.outcome) }
+        let (status, outcome) = (reply.status, reply.outcome);
+        Failure { reply: Some(reply), ..Failure::new(status, outcome) }
     }
 
     /// Adds a field to the answer.
@@ -95,7 +96,10 @@ pub(crate) async fn rescue<E: Exchange>(
     let mut body = scratch::text();
     fill(&failure, record.request_id(), response, &mut body);
     match plan {
-        Some(plan) => outbound::outbound(plan, request, response, record.origin(client)),
+        Some(plan) => {
+            let length = Length::Exact(body.len() as u64);
+            outbound::outbound(plan, request, response, length, client.client(), record);
+        }
         None => outbound::identify(response, record.request_id()),
     }
     if let Err(gone) = reply::deliver(worker, request, client, response, &body, record).await {
@@ -126,8 +130,10 @@ pub(crate) fn refuse(
             service: record::NOBODY,
             backend: None,
             asked: None,
+            consumer: None,
             status: refusal.status,
             outcome: outcome_of(refusal),
+            reason: None,
             bytes_in: 0,
             bytes_out: body.len() as u64,
             retries: 0,

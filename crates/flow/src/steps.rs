@@ -47,7 +47,7 @@ async fn steps<'s, E: Exchange>(
     }
     record.leg = Some(leg);
     let mut reached = call::call(worker, plan, leg, request, client, response, record).await?;
-    outbound::outbound(plan, request, response, record.origin(client));
+    outbound::outbound(plan, request, response, reached.parsed.length, client.client(), record);
     deliver::deliver(worker, leg, request, client, response, &mut reached, record).await?;
     reached.give_back(worker, leg);
     Ok(())
@@ -65,19 +65,19 @@ pub(crate) async fn towards<'s, E: Exchange>(
 ) -> Result<Option<(&'s RoutePlan, &'s Leg)>, Failure> {
     let plan = *chosen.insert(route::route(snapshot, request, client)?);
     forward::request(worker, request, client, record.origin(client))?;
-    inbound::inbound(plan, request, client, record.origin(client)).await?;
+    inbound::inbound(plan, request, client, record).await?;
     let leg = match &plan.target {
         Target::Service(leg) => leg,
         Target::Split(split) => split.pick(worker.random()),
         Target::Respond(answer) => {
             reply::respond(answer, request, response, record.origin(client));
-            outbound::outbound(plan, request, response, record.origin(client));
+            outbound::outbound(plan, request, response, Length::Streamed, client.client(), record);
             reply::deliver_text(worker, request, client, response, &answer.body, record).await?;
             return Ok(None);
         }
         Target::Redirect(redirect) => {
             reply::redirect(redirect, request, response, record.origin(client)).map_err(Failure::refused)?;
-            outbound::outbound(plan, request, response, record.origin(client));
+            outbound::outbound(plan, request, response, Length::Empty, client.client(), record);
             reply::deliver(worker, request, client, response, b"", record).await?;
             return Ok(None);
         }

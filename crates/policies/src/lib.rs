@@ -1,6 +1,7 @@
 //! The policy family: a folder per member, and this list. Members see requests and answers through
 //! `core::policy::Policy` and open no sockets; the flow runs those that a route names, in the order of their phases.
 
+pub mod auth;
 mod headers;
 
 use tidegate_core::policy::Kind;

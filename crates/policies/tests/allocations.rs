@@ -3,11 +3,12 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
+use tidegate_core::building::Alone;
 use tidegate_core::exchange::Client;
-use tidegate_core::head::{RequestHead, ResponseHead};
+use tidegate_core::head::{Length, RequestHead, ResponseHead};
 use tidegate_core::node::{Entry, Node, Scalar, Value};
 use tidegate_core::policy::{RequestView, ResponseView, Verdict};
-use tidegate_core::problem::{Place, Problems, Source};
+use tidegate_core::problem::{Place, Source};
 use tidegate_core::template::Origin;
 
 thread_local! {
@@ -55,7 +56,8 @@ fn edited_heads_are_not_allocated_for() {
     };
     let kind = tidegate_policies::ALL.iter().find(|kind| kind.name == "headers").expect("a member");
     let settings = map([("request", edits()), ("response", edits())]);
-    let policy = (kind.build)(&settings, &mut Problems::default()).expect("it has edits");
+    let policy =
+        Alone::new("a", &[]).build(|building| (kind.build)(&settings, building)).pop().expect("it has edits");
     for address in ["10.0.0.9:5", "[2001:db8::1]:5"] {
         let client = Client {
             address: address.parse().ok(),
@@ -63,7 +65,7 @@ fn edited_heads_are_not_allocated_for() {
             is_secure: false,
             trusted: None,
         };
-        let origin = Origin { client: &client, request_id: b"0123456789abcdef" };
+        let origin = Origin { client: &client, request_id: b"0123456789abcdef", identity: None };
         let (mut request, mut answer) = (RequestHead::default(), ResponseHead::default());
         let mut counts = Vec::new();
         for _ in 0..2 {
@@ -74,9 +76,17 @@ fn edited_heads_are_not_allocated_for() {
             request.fields.push("X_User_Id", b"1");
             answer.fields.push("Cookie", b"1");
             let before = ALLOCATIONS.get();
-            let is_passed =
-                matches!(policy.request(RequestView { head: &mut request, origin }), Verdict::Continue);
-            policy.response(ResponseView { head: &mut answer, request: &request, origin });
+            let is_passed = matches!(
+                policy.request(RequestView { head: &mut request, origin, note: &mut 0 }),
+                Verdict::Continue
+            );
+            policy.response(ResponseView {
+                head: &mut answer,
+                request: &request,
+                origin,
+                note: 0,
+                length: Length::Empty,
+            });
             counts.push(ALLOCATIONS.get() - before);
             assert!(is_passed);
             assert_eq!((request.fields.count(), answer.fields.count()), (2, 2));

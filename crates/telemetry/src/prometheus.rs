@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 use std::sync::atomic::Ordering::Relaxed;
-use tidegate_core::meters::{BOUNDS_SECONDS, HistogramSum, Lag, Meters, PRIORITIES};
+use tidegate_core::meters::{BOUNDS_SECONDS, HistogramSum, Lag, Meters, PRIORITIES, Refused};
 use tidegate_core::plan::Snapshot;
 use tidegate_core::service::{Backend, Service};
 
@@ -25,6 +25,7 @@ pub struct Scene<'a> {
 pub fn text(scene: &Scene<'_>) -> String {
     let mut out = Page(String::with_capacity(16 << 10));
     requests(scene, &mut out);
+    refusals(scene, &mut out);
     listeners(scene, &mut out);
     services(scene, &mut out);
     backends(scene, &mut out);
@@ -71,6 +72,32 @@ fn requests(scene: &Scene<'_>, out: &mut Page) {
                 .map(|cells| if pick { &cells.bytes_in } else { &cells.bytes_out }.load(Relaxed))
                 .sum::<u64>();
             out.line(name, &[("route", &meters.route), ("service", &meters.service)], bytes);
+        }
+    }
+}
+
+/// What policies have refused, and of that what limits have.
+fn refusals(scene: &Scene<'_>, out: &mut Page) {
+    let name = "tidegate_refusals_total";
+    let help = "Requests refused by a policy, by its reason; `observed`: it only watched, and they went on.";
+    let routes: Vec<_> =
+        scene.meters.routes().into_iter().map(|route| (route.refusals.all(), route)).collect();
+    out.family(name, "counter", help);
+    for (refused, meters) in &routes {
+        for (what, count) in refused {
+            let mode = if what.is_observed { "observed" } else { "refused" };
+            let labels =
+                [("route", &*meters.route), ("policy", what.policy), ("reason", what.reason), ("mode", mode)];
+            out.line(name, &labels, *count);
+        }
+    }
+    let name = "tidegate_limited_total";
+    out.family(name, "counter", "Requests refused because somebody had used up a limit.");
+    for (refused, meters) in &routes {
+        let is_limit =
+            |what: &Refused| !what.is_observed && matches!(what.reason, "rate" | "quota" | "concurrency");
+        for (what, count) in refused.iter().filter(|(what, _)| is_limit(what)) {
+            out.line(name, &[("route", &meters.route), ("reason", what.reason)], *count);
         }
     }
 }

@@ -3,8 +3,12 @@
 use tidegate_config::Families;
 
 /// What a configuration may name.
-pub(crate) const ALL: Families<'static> =
-    Families { policies: tidegate_policies::ALL, balancers: tidegate_upstreams::balancers::ALL };
+pub(crate) const ALL: Families<'static> = Families {
+    policies: tidegate_policies::ALL,
+    authenticators: tidegate_policies::auth::ALL,
+    balancers: tidegate_upstreams::balancers::ALL,
+    shelf: None,
+};
 
 #[cfg(test)]
 mod tests {

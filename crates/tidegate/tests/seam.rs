@@ -50,18 +50,18 @@ const MARKS: [policy::Kind; 2] = [
         name: "mark-late",
         doc: "Leaves a mark when most is done.",
         shape: MarkSettings::shape,
-        build: |node, problems| {
-            MarkSettings::read(node, problems);
-            Some(Box::new(Mark { word: "late", phase: Phase::Shape }))
+        build: |node, building| {
+            MarkSettings::read(node, building.problems);
+            vec![Box::new(Mark { word: "late", phase: Phase::Shape })]
         },
     },
     policy::Kind {
         name: "mark-early",
         doc: "Leaves a mark before anything is done.",
         shape: MarkSettings::shape,
-        build: |node, problems| {
-            MarkSettings::read(node, problems);
-            Some(Box::new(Mark { word: "early", phase: Phase::Guard }))
+        build: |node, building| {
+            MarkSettings::read(node, building.problems);
+            vec![Box::new(Mark { word: "early", phase: Phase::Guard })]
         },
     },
 ];
@@ -74,7 +74,7 @@ impl Policy for Mark {
     fn request<'a>(&'a self, view: RequestView<'a>) -> Verdict<'a> {
         if view.head.fields.find_all(b"x-mark").any(|mark| mark == self.word.as_bytes()) {
             let fields = vec![("x-because".to_owned(), self.word.to_owned())];
-            let reply = Reply { status: 403, outcome: Outcome::Forbidden, fields, body: None };
+            let reply = Reply { status: 403, outcome: Outcome::Forbidden, reason: None, fields, body: None };
             return Verdict::Reply(Box::new(reply));
         }
         Verdict::Wait(Box::pin(async move {
@@ -122,7 +122,7 @@ impl Balancer for Nth {
 fn read(text: &str, marks: &[policy::Kind], nth: &[balance::Kind]) -> Result<Config, Problems> {
     let policies = [tidegate_policies::ALL, marks].concat();
     let balancers = [tidegate_upstreams::balancers::ALL, nth].concat();
-    from_text("f.yaml", text, Path::new("."), &Families { policies: &policies, balancers: &balancers })
+    from_text("f.yaml", text, Path::new("."), &Families::new(&policies, &balancers))
 }
 
 /// What the program does with a configuration, on one thread and one socket. Ends when dropped.
@@ -260,7 +260,7 @@ fn a_made_up_member_is_refused_and_described_like_any_other() {
     assert_eq!(without.len(), 3, "{without:?}");
     assert!(without[0].starts_with("4:45 `nth` is not known here; known here: `ewma`,"), "{without:?}");
     assert!(without[1].starts_with("6:25 unknown key `mark-late`; known here: `name`,"), "{without:?}");
-    let families = Families { policies: &MARKS, balancers: &[NTH] };
+    let families = Families::new(&MARKS, &[NTH]);
     for text in [tidegate_config::schema(&families), tidegate_config::reference(&families)] {
         for doc in
             ["Leaves a mark when most is done.", "What is written on it besides.", "Its number, from 0."]

@@ -38,7 +38,7 @@ routes:
 "#;
 
 fn told(method: &str, url: &str, headers: &[(String, String)]) -> String {
-    let families = Families { policies: &[], balancers: &[FIRST] };
+    let families = Families::new(&[], &[FIRST]);
     let config = from_text("file", FILE, Path::new("/"), &families).unwrap();
     let (cells, meters) = (CellBook::new(1), Meters::new(1));
     let snapshot = compile(
@@ -145,7 +145,7 @@ fn what_is_no_request_is_refused_with_a_hint() {
 #[test]
 fn what_other_conditions_lack_is_told_and_they_decide() {
     let told = |url: &str, headers: &[(&str, &str)], listener: &str| {
-        let families = Families { policies: &[], balancers: &[FIRST] };
+        let families = Families::new(&[], &[FIRST]);
         let file = r#"
 version: 1
 listen: { http: "127.0.0.1:0", inner: "127.0.0.1:0" }

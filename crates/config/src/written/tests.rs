@@ -5,7 +5,7 @@ use crate::{Config, Families, from_text};
 use serde_json::{Value, json};
 use std::path::Path;
 
-const FAMILIES: Families<'_> = Families { policies: members::POLICIES, balancers: members::BALANCERS };
+const FAMILIES: Families<'_> = Families::new(members::POLICIES, members::BALANCERS);
 
 fn read(text: &str) -> Config {
     let text = format!("version: 1\nlisten: {{ http: \"127.0.0.1:0\" }}\n{text}");

@@ -15,16 +15,19 @@ pub(crate) const POLICIES: &[policy::Kind] = &[
         name: "stamp",
         doc: "Puts a word on messages.",
         shape: StampSettings::shape,
-        build: |node, problems| {
-            StampSettings::read(node, problems);
-            Some(Box::new(Idle(Phase::Shape)))
+        build: |node, building| {
+            StampSettings::read(node, building.problems);
+            vec![Box::new(Idle(Phase::Shape))]
         },
     },
     policy::Kind {
         name: "gate",
         doc: "Lets nobody pass.",
         shape: bool::shape,
-        build: |node, problems| bool::read(node, problems).then(|| Box::new(Idle(Phase::Guard)) as _),
+        build: |node, building| match bool::read(node, building.problems) {
+            true => vec![Box::new(Idle(Phase::Guard))],
+            false => Vec::new(),
+        },
     },
 ];
 

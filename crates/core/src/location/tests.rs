@@ -21,7 +21,7 @@ fn sent(pattern: &str, to: &str, host: &str, target: &str) -> Result<String, &'s
     let address = "[2001:db8::1]:9".parse().ok();
     let client = Client { address, listener: "http".into(), is_secure: false, trusted: None };
     let mut out = b"before".to_vec();
-    let origin = Origin { client: &client, request_id: b"7f" };
+    let origin = Origin { client: &client, request_id: b"7f", identity: None };
     let written = location.write(&request(host, target), origin, &mut out);
     written.map_err(|refusal| refusal.reason)?;
     Ok(String::from_utf8(out[6..].to_vec()).unwrap())

@@ -2,6 +2,7 @@
 
 use super::ServiceMeters;
 use super::histogram::Histogram;
+use super::refusals::Refusals;
 use super::worker::{PerWorker, bump};
 use crate::name::Method;
 use std::sync::atomic::{AtomicU16, AtomicU64, Ordering::Relaxed};
@@ -99,6 +100,8 @@ pub struct RouteMeters {
     pub service: Arc<str>,
     /// The counters of that service.
     pub of_service: Arc<ServiceMeters>,
+    /// What its policies have refused.
+    pub refusals: Refusals,
 }
 
 impl RouteMeters {
@@ -109,7 +112,8 @@ impl RouteMeters {
         of_service: Arc<ServiceMeters>,
         workers: usize,
     ) -> RouteMeters {
-        RouteMeters { cells: PerWorker::new(workers), route, service, of_service }
+        let refusals = Refusals::default();
+        RouteMeters { cells: PerWorker::new(workers), route, service, of_service, refusals }
     }
 
     /// The cells of one worker.

@@ -11,7 +11,7 @@ fn rewritten(pattern: &str, text: &str, path: &str, id: &[u8]) -> Result<String,
     let mut head = RequestHead::default();
     head.host = head.fields.add_text(b"[::1]:80");
     head.path = head.fields.add_text(path.as_bytes());
-    let applied = rewrite.apply(&mut head, Origin { client: &client, request_id: id });
+    let applied = rewrite.apply(&mut head, Origin { client: &client, request_id: id, identity: None });
     assert_eq!(head.path_bytes(), path.as_bytes(), "all others see the client's");
     match applied {
         Ok(()) => Ok(String::from_utf8(head.path_sent_bytes().to_vec()).unwrap()),

@@ -265,6 +265,18 @@ impl<K: Clone + Eq + Hash, V> Table<K, V> {
         Table { rows: self.rows.into_iter().map(changed).collect(), index: self.index }
     }
 
+    /// The same names, but for those of whose value nothing becomes.
+    pub fn filter_map<W>(self, mut change: impl FnMut(V) -> Option<W>) -> Table<K, W> {
+        let mut kept = Table::default();
+        for Row { name, place, value } in self.rows {
+            if let Some(value) = change(value) {
+                // A name that was there once is there once.
+                let _ = kept.add(Row { name, place, value });
+            }
+        }
+        kept
+    }
+
     fn add(&mut self, row: Row<K, V>) -> Result<(), Row<K, V>> {
         if self.index.contains_key(&row.name) {
             return Err(row);

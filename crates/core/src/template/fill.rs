@@ -21,6 +21,11 @@ impl Template {
             match part {
                 Part::Text(text) => out.extend_from_slice(text),
                 Part::Value(Variable::RequestId, _) => out.extend_from_slice(origin.request_id),
+                Part::Value(Variable::Consumer, form) => {
+                    // It is what a field may hold; a URL needs more.
+                    let name = origin.identity.map_or("", |identity| identity.consumer.as_str());
+                    Text::Apart(name.as_bytes()).write(Span::new(0, name.len()), of_host(*form), out);
+                }
                 Part::Value(Variable::ClientIp, _) => {
                     if let Some(address) = origin.client.address {
                         // An IPv4 client of an IPv6 socket is an IPv4 client. Writing to memory cannot fail.

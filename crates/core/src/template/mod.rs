@@ -14,6 +14,7 @@ mod words;
 mod tests;
 
 use crate::exchange::Client;
+use crate::identity::Identity;
 use crate::node::{Node, Value};
 use crate::problem::Problems;
 use crate::router::{PathName, PathNames};
@@ -36,6 +37,8 @@ enum Part {
 /// What may be mentioned.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) enum Variable {
+    /// Who was found to ask; empty where nobody was.
+    Consumer,
     /// The client's address without its port; empty on a Unix socket.
     ClientIp,
     /// Host and port as the client asked for them; empty when an HTTP/1.0 client did not.
@@ -70,6 +73,8 @@ pub struct Origin<'a> {
     pub client: &'a Client,
     /// The request's id.
     pub request_id: &'a [u8],
+    /// Who was found to ask.
+    pub identity: Option<&'a Identity>,
 }
 
 impl Template {

@@ -7,8 +7,9 @@ use crate::router::PathNames;
 use crate::settings::Fault;
 
 /// Every word that may stand in braces wherever a template may, in the order messages list them.
-const VARIABLES: [(&str, Variable); 4] = [
+const VARIABLES: [(&str, Variable); 5] = [
     ("client_ip", Variable::ClientIp),
+    ("consumer", Variable::Consumer),
     ("host", Variable::Host),
     ("path", Variable::Path),
     ("request_id", Variable::RequestId),
@@ -16,8 +17,6 @@ const VARIABLES: [(&str, Variable); 4] = [
 
 /// The word for what `**` matched; see `PathPattern::path_names`.
 const REST: &str = "rest";
-/// The word for who was found to ask. Nobody is asked yet.
-const CONSUMER: &str = "consumer";
 
 /// A stretch of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,7 +66,7 @@ pub(crate) fn variable(word: &str, names: &PathNames) -> Result<Variable, Fault>
     let is_slip = names.is_unknown() && nearest(word, VARIABLES.map(|(known, _)| known)).is_some();
     let mut named = names.all(word).filter(|_| !is_slip);
     match (known, named.next()) {
-        (None, Some(name)) if word != CONSUMER && named.next().is_none() => Ok(Variable::Named(name)),
+        (None, Some(name)) if named.next().is_none() => Ok(Variable::Named(name)),
         (Some(variable), None) => Ok(variable),
         (_, Some(_)) => Err(Fault::new(format!("mentions `{{{word}}}`, which means two things here"))
             .hint("call that part of the route's path by another name")),
@@ -77,10 +76,6 @@ pub(crate) fn variable(word: &str, names: &PathNames) -> Result<Variable, Fault>
 
 fn unknown(word: &str, names: &PathNames) -> Fault {
     let fault = Fault::new("mentions a value that does not exist");
-    if word == CONSUMER {
-        return Fault::new("mentions the consumer, and nobody finds out who that is")
-            .hint("`{consumer}` needs authentication, which this version does not have");
-    }
     if word == REST {
         return fault.hint("`{rest}` is what `**` matched, and this route's path has none");
     }
@@ -99,6 +94,7 @@ fn unknown(word: &str, names: &PathNames) -> Fault {
 pub(super) fn word_of(variable: &Variable) -> &str {
     match variable {
         Variable::ClientIp => "client_ip",
+        Variable::Consumer => "consumer",
         Variable::Host | Variable::HostName => "host",
         Variable::Path => "path",
         Variable::RequestId => "request_id",

@@ -8,10 +8,10 @@ mod config;
 mod tests;
 
 use config::{FieldEdits, HeadersSettings};
+use tidegate_core::building::Building;
 use tidegate_core::header::{HeaderField, HeaderName};
 use tidegate_core::node::Node;
 use tidegate_core::policy::{Kind, Phase, Policy, RequestView, ResponseView, Verdict};
-use tidegate_core::problem::Problems;
 use tidegate_core::settings::Setting;
 
 /// The member.
@@ -22,11 +22,11 @@ pub(crate) const KIND: Kind = Kind {
     build,
 };
 
-fn build(node: &Node, problems: &mut Problems) -> Option<Box<dyn Policy>> {
-    let settings = HeadersSettings::read(node, problems);
+fn build(node: &Node, building: &mut Building<'_>) -> Vec<Box<dyn Policy>> {
+    let settings = HeadersSettings::read(node, building.problems);
     let headers = Headers { request: settings.request.into(), response: settings.response.into() };
     let is_idle = headers.request.is_empty() && headers.response.is_empty();
-    (!is_idle).then(|| Box::new(headers) as Box<dyn Policy>)
+    (!is_idle).then(|| Box::new(headers) as Box<dyn Policy>).into_iter().collect()
 }
 
 /// See the file.

@@ -1,8 +1,9 @@
 //! Edits as operators write them, applied to heads as codecs fill them.
 
 use super::*;
+use tidegate_core::building::Alone;
 use tidegate_core::exchange::Client;
-use tidegate_core::head::{Fields, RequestHead, ResponseHead};
+use tidegate_core::head::{Fields, Length, RequestHead, ResponseHead};
 use tidegate_core::node::{Entry, Scalar, Value};
 use tidegate_core::problem::{Place, Source};
 use tidegate_core::template::Origin;
@@ -35,9 +36,10 @@ fn edits((remove, set): Written<'_>) -> Node {
 }
 
 fn built(request: Written<'_>, response: Written<'_>) -> (Option<Box<dyn Policy>>, Vec<String>) {
-    let mut problems = Problems::default();
-    let policy = build(&map(&[("request", edits(request)), ("response", edits(response))]), &mut problems);
-    (policy, problems.iter().map(|problem| problem.reason.clone()).collect())
+    let mut alone = Alone::new("a", &[]);
+    let written = map(&[("request", edits(request)), ("response", edits(response))]);
+    let policy = alone.build(|building| build(&written, building)).pop();
+    (policy, alone.problems.iter().map(|problem| problem.reason.clone()).collect())
 }
 
 /// The fields as they go out, on one line.
@@ -62,16 +64,25 @@ fn check(written: Written<'_>, before: &[(&str, &str)], request_after: &str, ans
         is_secure: false,
         trusted: None,
     };
-    let origin = Origin { client: &client, request_id: b"7f" };
+    let origin = Origin { client: &client, request_id: b"7f", identity: None };
     let mut request = RequestHead::default();
     request.host = request.fields.add_text(b"a.example:80");
     request.path = request.fields.add_text(b"/orders/7");
     filled(&mut request.fields, before);
-    assert!(matches!(policy.request(RequestView { head: &mut request, origin }), Verdict::Continue));
+    assert!(matches!(
+        policy.request(RequestView { head: &mut request, origin, note: &mut 0 }),
+        Verdict::Continue
+    ));
     assert_eq!(lines(&request.fields), request_after);
     let mut answer = ResponseHead::default();
     filled(&mut answer.fields, before);
-    policy.response(ResponseView { head: &mut answer, request: &request, origin });
+    policy.response(ResponseView {
+        head: &mut answer,
+        request: &request,
+        origin,
+        note: 0,
+        length: Length::Empty,
+    });
     assert_eq!(lines(&answer.fields), answer_after);
 }
 

@@ -18,7 +18,7 @@ const BIN: &str = env!("CARGO_BIN_EXE_tidegate");
 const SOON: Duration = Duration::from_secs(10);
 
 /// Every field of a line, in order.
-const FIELDS: [&str; 26] = [
+const FIELDS: [&str; 27] = [
     "time",
     "request_id",
     "trace_id",
@@ -45,6 +45,7 @@ const FIELDS: [&str; 26] = [
     "first_byte",
     "attempt",
     "user_agent",
+    "reason",
 ];
 
 /// A log file in a folder that outlives the gateway.

@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 /// Where each family's list is, and the folder whose subfolders are its members.
 const FAMILIES: &[(&str, &str)] = &[
     ("crates/policies/src/lib.rs", "crates/policies/src/"),
+    ("crates/policies/src/auth/mod.rs", "crates/policies/src/auth/"),
     ("crates/upstreams/src/balancers/mod.rs", "crates/upstreams/src/balancers/"),
     ("crates/upstreams/src/sources/mod.rs", "crates/upstreams/src/sources/"),
     ("crates/cache/src/stores/mod.rs", "crates/cache/src/stores/"),

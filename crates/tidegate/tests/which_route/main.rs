@@ -154,8 +154,7 @@ fn written(routes: &[Route]) -> String {
 }
 
 fn worker(text: &str) -> Worker {
-    let families =
-        Families { policies: tidegate_policies::ALL, balancers: tidegate_upstreams::balancers::ALL };
+    let families = Families::new(tidegate_policies::ALL, tidegate_upstreams::balancers::ALL);
     let config =
         from_text("f.yaml", text, Path::new("/"), &families).unwrap_or_else(|p| panic!("{p}\nin\n{text}"));
     let (cells, names, meters) = (CellBook::new(1), NameBook::default(), Meters::new(1));

@@ -1,0 +1,57 @@
+//! The trait of the authenticator family: what finds out who asks, by one kind of credential. An entry of the
+//! configuration's `auth` is one of them; routes name those they take, and the policy `auth` asks them in turn.
+
+use crate::building::Building;
+use crate::head::RequestHead;
+use crate::identity::Identity;
+use crate::node::Node;
+use crate::policy::Reason;
+use crate::settings::Shape;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+/// What an authenticator found in a request.
+pub enum Finding<'a> {
+    /// No credential of its kind.
+    Absent,
+    /// A good one.
+    Known(Arc<Identity>),
+    /// One that is not good. 401; clients learn no more than the challenge tells.
+    Refused(Reason),
+    /// One that is good but not for this: 403.
+    Forbidden(Reason),
+    /// It cannot tell now. 503.
+    Unable(Reason),
+    /// It has to wait for the outside first, or for slow work elsewhere. Only this allocates.
+    Wait(Pin<Box<dyn Future<Output = Finding<'a>> + 'a>>),
+}
+
+/// Finds out who asks; built from its settings and shared by all workers.
+pub trait Authenticator: Send + Sync {
+    /// Looks for its credential and judges it.
+    fn find<'a>(&'a self, request: &'a RequestHead) -> Finding<'a>;
+
+    /// Appends its challenge for `WWW-Authenticate` (RFC 9110 §11.6.1) to an answer that asks for a credential.
+    /// `refused` is why the one that came is not good, if one came.
+    fn challenge(&self, refused: Option<&Reason>, out: &mut String);
+
+    /// Takes its credential out of the request, unless it is to be kept: the backend does not see it.
+    fn strip(&self, request: &mut RequestHead);
+
+    /// In a line, for who wants to know what a request meets.
+    fn describe(&self) -> String;
+}
+
+/// A member of the family: what `config` needs to read, describe and build it without knowing it.
+#[derive(Clone, Copy, Debug)]
+pub struct Kind {
+    /// The key its settings stand under in an entry of `auth`.
+    pub name: &'static str,
+    /// What it does, for the reference and the schema.
+    pub doc: &'static str,
+    /// What may be written under the key.
+    pub shape: fn() -> Shape,
+    /// Builds it from what was written, after telling everything that is wrong with it. `None` only after telling.
+    pub build: fn(&Node, &mut Building<'_>) -> Option<Arc<dyn Authenticator>>,
+}

@@ -1,0 +1,7 @@
+//! What members of families share and what outlives every snapshot: counters, counts on disk, documents from outside.
+//! Built once by the program and handed to members when they are built. Whoever only reads a configuration (`validate`)
+//! has an empty one: members are built with it as with any other, and serve nobody.
+
+/// See the file.
+#[derive(Clone, Debug, Default)]
+pub struct Shelf {}
