@@ -74,7 +74,7 @@ fn a_value_that_is_not_there_is_empty() {
 
 #[test]
 fn unknown_words_are_refused_with_the_one_that_was_meant() {
-    let listed = "`{nothing}` is none of `{client_ip}`, `{host}`, `{path}`, `{request_id}`";
+    let listed = "`{nothing}` is none of `{client_ip}`, `{consumer}`, `{host}`, `{path}`, `{request_id}`";
     let cases = [
         ("a {hots} b", "did you mean `{host}`?"),
         ("{Host}", "did you mean `{host}`?"),
