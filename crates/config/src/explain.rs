@@ -15,6 +15,7 @@ use tidegate_core::conditions::Conditions;
 use tidegate_core::exchange::Client;
 use tidegate_core::head::RequestHead;
 use tidegate_core::plan::Snapshot;
+use tidegate_core::policy::Policy;
 use tidegate_core::problem::{Place, Problem};
 use tidegate_core::router::{Advantage, Found, RouteMatch, Specificity};
 
@@ -80,9 +81,27 @@ pub struct Chosen {
     /// What the names in its path stand for, decoded.
     pub params: Vec<(String, String)>,
     /// Its policies, in the order in which the request meets them.
-    pub policies: Vec<&'static str>,
+    pub policies: Vec<Met>,
     /// Where it leads.
     pub leads: Leads,
+}
+
+/// A policy that a request meets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Met {
+    /// The key it is written under.
+    pub name: &'static str,
+    /// What it does, in its own words; empty where the name says it all.
+    pub does: String,
+    /// Whether it only watches.
+    pub is_observing: bool,
+}
+
+impl Met {
+    fn of(member: &Member<dyn Policy>) -> Met {
+        let policy = member.built();
+        Met { name: member.name(), does: policy.describe(), is_observing: policy.is_observing() }
+    }
 }
 
 /// Where a route leads.
@@ -221,7 +240,7 @@ fn chosen(winner: &Weighed<'_>, losers: &[Weighed<'_>], question: &Question) -> 
         place: route.place.clone(),
         why,
         params: params.collect(),
-        policies: route.policies.iter().map(Member::name).collect(),
+        policies: route.policies.iter().map(Met::of).collect(),
         leads: match &route.to {
             Target::Service(name) => Leads::Services(vec![(name.value.shared(), 1)]),
             Target::Split(parts) => {

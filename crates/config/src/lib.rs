@@ -37,7 +37,7 @@ pub use config::{
     Admin, Config, Connections, Drain, Host, HostName, Listen, ListenLimits, Resolver, Retry, RetryCause,
     Route, Service, State, Timeouts, Workers,
 };
-pub use explain::{Asked, Chosen, Explanation, Leads, Other, Verdict, explain};
+pub use explain::{Asked, Chosen, Explanation, Leads, Met, Other, Verdict, explain};
 pub use health::{Asked as HealthAsked, Health, Statuses};
 pub use load::{from_kept, from_text, load, load_from};
 pub use matching::{HostPattern, Match, MethodName, PathPattern};

@@ -177,7 +177,7 @@ GET /orders/7 of api.example.com
 
   route     `orders`, tidegate.yaml:8:5
   because   no other route matches
-  policies  headers
+  policies  headers: request sets x-env, removes cookie; answer sets x-by
   to        orders
 ";
     assert_eq!((taken.code, taken.stderr.as_str()), (Some(0), ""));

@@ -5,7 +5,7 @@ use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use serde::Serialize;
 use std::collections::BTreeMap;
-use tidegate_config::{Asked, Chosen, Explanation, Leads, Verdict};
+use tidegate_config::{Asked, Chosen, Explanation, Leads, Met, Verdict};
 use utoipa::{IntoParams, ToSchema};
 
 use super::Json;
@@ -86,6 +86,8 @@ pub struct Explained {
     params: BTreeMap<String, String>,
     /// The policies the request meets, in order.
     policies: Vec<String>,
+    /// What each of them does, in the same order.
+    meets: Vec<Meets>,
     /// The service it reaches, if it can be only one.
     service: Option<String>,
     /// Where the route leads.
@@ -96,6 +98,23 @@ pub struct Explained {
     allow: Option<String>,
     /// Other routes, those that come nearest first.
     candidates: Vec<Candidate>,
+}
+
+/// A policy that a request meets.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Meets {
+    /// The key it is written under.
+    policy: &'static str,
+    /// What it does; empty where its name says it all.
+    does: String,
+    /// Whether it only watches: what it would refuse is counted and goes on.
+    observes: bool,
+}
+
+impl From<Met> for Meets {
+    fn from(met: Met) -> Meets {
+        Meets { policy: met.name, does: met.does, observes: met.is_observing }
+    }
 }
 
 /// A place in the configuration.
@@ -134,6 +153,7 @@ impl From<Explanation> for Explained {
             place: None,
             params: BTreeMap::new(),
             policies: Vec::new(),
+            meets: Vec::new(),
             service: None,
             to: None,
             status: None,
@@ -177,7 +197,8 @@ impl Explained {
                 column: chosen.place.column,
             }),
             params: chosen.params.into_iter().collect(),
-            policies: chosen.policies.iter().map(|name| (*name).to_owned()).collect(),
+            policies: chosen.policies.iter().map(|met| met.name.to_owned()).collect(),
+            meets: chosen.policies.into_iter().map(Meets::from).collect(),
             service,
             to: Some(To { services: services.into_iter().map(share).collect(), status }),
             status,

@@ -3,6 +3,7 @@
 
 mod config;
 pub(crate) mod explain;
+mod refusals;
 mod reload;
 mod routes;
 mod services;
@@ -36,6 +37,7 @@ pub(crate) fn routes() -> OpenApiRouter<Panel> {
         .routes(routes!(services::list))
         .routes(routes!(services::backends))
         .routes(routes!(routes::list))
+        .routes(routes!(refusals::list))
         .routes(routes!(explain::ask))
         .routes(routes!(describe))
 }

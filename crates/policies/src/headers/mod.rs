@@ -56,11 +56,29 @@ impl Edits {
     fn is_empty(&self) -> bool {
         self.removed.is_empty()
     }
+
+    /// The names alone: values may hold credentials.
+    fn describe(&self) -> Option<String> {
+        let (removed, set) = self.removed.split_at(self.removed.len() - self.set.len());
+        let listed = |verb: &str, names: &[HeaderName]| {
+            let names: Vec<&str> = names.iter().map(HeaderName::as_str).collect();
+            (!names.is_empty()).then(|| format!("{verb} {}", names.join(", ")))
+        };
+        let parts: Vec<String> =
+            [listed("sets", set), listed("removes", removed)].into_iter().flatten().collect();
+        (!parts.is_empty()).then(|| parts.join(", "))
+    }
 }
 
 impl Policy for Headers {
     fn phase(&self) -> Phase {
         Phase::Shape
+    }
+
+    fn describe(&self) -> String {
+        let sides = [("request", &self.request), ("answer", &self.response)];
+        let told = sides.iter().filter_map(|(side, edits)| Some(format!("{side} {}", edits.describe()?)));
+        told.collect::<Vec<_>>().join("; ")
     }
 
     fn request<'a>(&'a self, view: RequestView<'a>) -> Verdict<'a> {

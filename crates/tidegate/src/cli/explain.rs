@@ -6,7 +6,7 @@ use std::fmt::Write;
 use std::path::Path;
 use std::process::ExitCode;
 use tidegate_admin::Explained;
-use tidegate_config::{Asked, Chosen, Config, Explanation, Leads, Verdict, explain};
+use tidegate_config::{Asked, Chosen, Config, Explanation, Leads, Met, Verdict, explain};
 use tidegate_core::problem::{Problem, Problems, nearest, quote};
 
 use super::say::{self, Form};
@@ -90,11 +90,12 @@ fn chosen_text(chosen: &Chosen, out: &mut String) {
     for (name, value) in &chosen.params {
         line(out, &format!("{{{name}}}"), value);
     }
-    let policies = match &chosen.policies[..] {
-        [] => String::from("none"),
-        policies => policies.join(", then "),
-    };
-    line(out, "policies", &policies);
+    match &chosen.policies[..] {
+        [] => line(out, "policies", "none"),
+        policies => policies.iter().enumerate().for_each(|(index, met)| {
+            line(out, if index == 0 { "policies" } else { "then" }, &met_text(met));
+        }),
+    }
     match &chosen.leads {
         Leads::Answer(status) => line(out, "to", &format!("an answer from here, {status}")),
         Leads::Services(parts) => {
@@ -104,6 +105,15 @@ fn chosen_text(chosen: &Chosen, out: &mut String) {
             };
             line(out, "to", &parts.join(", "));
         }
+    }
+}
+
+/// A policy in a line: `limit (only watching): 100/min per consumer`.
+fn met_text(met: &Met) -> String {
+    let watching = if met.is_observing { " (only watching)" } else { "" };
+    match met.does.is_empty() {
+        true => format!("{}{watching}", met.name),
+        false => format!("{}{watching}: {}", met.name, met.does),
     }
 }
 

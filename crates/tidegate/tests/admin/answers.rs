@@ -163,6 +163,8 @@ fn an_explanation_says_why_and_what_the_others_lack() {
     assert_eq!((&told["service"], &told["status"]), (&json!("api"), &Value::Null));
     let told = page(&gateway, "/api/v1/explain?method=GET&url=https://b.example.com/");
     assert_eq!(told["policies"], json!(["headers"]));
+    let does = json!([{ "policy": "headers", "does": "answer sets x-a", "observes": false }]);
+    assert_eq!(told["meets"], does);
     let told = page(&gateway, "/api/v1/explain?method=GET&url=/&header=x:y&header=Host:%20c.example.com");
     assert_eq!((&told["route"], &told["host"]), (&json!("of-host"), &json!("c.example.com")));
     let told = page(&gateway, "/api/v1/explain?method=GET&url=/posted");

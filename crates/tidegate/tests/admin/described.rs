@@ -9,13 +9,14 @@ use tidegate_testkit::peers;
 use crate::{gateway_before_one, page};
 
 /// What `docs/guide/admin-api.md` promises.
-const PROMISED: [(&str, &str); 12] = [
+const PROMISED: [(&str, &str); 13] = [
     ("get", "/"),
     ("get", "/enter"),
     ("get", "/healthz"),
     ("get", "/readyz"),
     ("get", "/metrics"),
     ("get", "/api/v1/config"),
+    ("get", "/api/v1/refusals"),
     ("post", "/api/v1/reload"),
     ("get", "/api/v1/services"),
     ("get", "/api/v1/services/{service}/backends"),
