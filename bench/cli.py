@@ -20,7 +20,7 @@ from bench.settings import Settings
 from bench.stage import Stage, StageError
 
 SCENARIOS = {
-    **{work.name: partial(cost.compare, work=work) for work in (cost.PLAIN, cost.POST, cost.CHUNKED, cost.BIG)},
+    **{work.name: partial(cost.compare, work=work) for work in cost.COMPARED},
     "idle": idle.compare,
     "routes": cost.routes,
     "log": cost.log,
@@ -33,7 +33,7 @@ SCENARIOS = {
     "slow-readers": slow_readers.examine,
     "slow-connections": slow_connections.examine,
 }
-TOOLS = ("nginx", "wrk", "strace", "taskset", "setpriv")
+TOOLS = ("nginx", "wrk", "h2load", "openssl", "strace", "taskset", "setpriv")
 
 
 def arguments():

@@ -1,14 +1,17 @@
-"""CPU time of a proxy per request, ours beside the peers': the scenarios plain, post, chunked, big and routes.
+"""CPU time of a proxy per request, ours beside the peers': the scenarios plain, post, chunked, big, routes, log and those
+of the gate (policy, tls, tlsnew, h2).
 
 Every subject has a core of its own to itself while it is measured; origin and load share the other. The figure is the
 proxy's CPU time, which stays put when the machine is noisy; requests per second come along for the reader.
 """
 
 import http.client
-from dataclasses import dataclass
+import ssl
+import sys
+from dataclasses import dataclass, replace
 from statistics import median
 
-from bench import origin, peers, proc, wrk
+from bench import credentials, h2load, origin, peers, proc, wrk
 from bench.figures import Claim, Outcome, ratio_claim
 from bench.stage import LOAD_CORE, PROXY_CORE, StageError
 
@@ -30,6 +33,9 @@ class Work:
     seconds: int
     peers: tuple[str, ...]
     budgets: dict[str, float]
+    entry: str = "plain"
+    is_gated: bool = False
+    fields: tuple[str, ...] = ()  # Sent with every request; `{token}` is the token.
 
 
 PLAIN = Work(
@@ -52,6 +58,24 @@ BIG = Work(
     "GET", origin.BIG, origin.BIG_BYTES, 8, 3, (*PEERS_HTTP, "relay", "splice"),
     {"splice": 1.05},
 )  # fmt: skip
+POLICY = Work(
+    "policy", "plain with a token, a limit per consumer, header edits and a JSON log",
+    "GET", "/", origin.PLAIN_BYTES, 64, 4, ("haproxy", "envoy"),
+    {"haproxy": 0.45, "envoy": 0.45}, is_gated=True, fields=("Authorization: Bearer {token}",),
+)  # fmt: skip
+TLS = Work(
+    "tls", "GET, 965 bytes, 64 keep-alive connections of TLS 1.3",
+    "GET", "/", origin.PLAIN_BYTES, 64, 4, PEERS_HTTP, {"haproxy": 1.0}, entry="tls",
+)  # fmt: skip
+TLS_NEW = Work(
+    "tlsnew", "GET, 965 bytes, a new connection of TLS 1.3 (P-256, X25519, not resumed) for each",
+    "GET", "/", origin.PLAIN_BYTES, 64, 4, PEERS_HTTP, {"envoy": 1.0}, entry="tls", fields=("Connection: close",),
+)  # fmt: skip
+H2 = Work(
+    "h2", "GET, 965 bytes, 8 connections of HTTP/2 in TLS 1.3 with 16 streams each",
+    "GET", "/", origin.PLAIN_BYTES, 8, 4, PEERS_HTTP, {"nginx": 0.95}, entry="h2",
+)  # fmt: skip
+COMPARED = (PLAIN, POST, CHUNKED, BIG, POLICY, TLS, TLS_NEW, H2)
 
 
 @dataclass(frozen=True)
@@ -62,14 +86,19 @@ class Subject:
     peer: str
     routes: tuple[str, ...] = ("/**",)
     script: str = ""
+    is_plain: bool = False  # Without the gate, whatever the work asks for.
 
 
 def compare(stage, settings, work):
     """Tidegate and the peers doing the same `work`."""
     script = post_script() if work.method == "POST" else ""
     subjects = [Subject(peer, peer, script=script) for peer in ("tidegate", *work.peers)]
+    if work.is_gated:
+        subjects.append(Subject("tidegate-plain", "tidegate", is_plain=True))
     outcome = Outcome(work.name, work.about, "µs of CPU per request")
     measure(stage, settings, work, subjects, outcome)
+    if work.is_gated and "tidegate" in outcome.rounds:
+        outcome.claims.append(ratio_claim(outcome.rounds, "tidegate", "tidegate-plain", 1.5))
     for against, bound in work.budgets.items():
         if "tidegate" in outcome.rounds and against in outcome.rounds:
             outcome.claims.append(ratio_claim(outcome.rounds, "tidegate", against, bound))
@@ -110,15 +139,18 @@ def measure(stage, settings, work, subjects, outcome):
     """Fills `outcome.rounds` and `outcome.facts` for every subject that can run here."""
     subjects = settings.present(subjects, outcome)
     backend = origin.start(stage, LOAD_CORE)
+    work, keys = with_credentials(stage, work)
     running = {}
     for subject in subjects:
-        child, port = peers.start(stage, settings.programs, subject.peer, PROXY_CORE, [backend], routes=subject.routes)
+        is_gated = work.is_gated and not subject.is_plain
+        wishes = {"routes": subject.routes, "entry": work.entry, "is_gated": is_gated, "credentials": keys}
+        child, port = peers.start(stage, settings.programs, subject.peer, PROXY_CORE, [backend], **wishes)
         script = stage.folder / f"{subject.label}.lua"
         script.write_text(subject.script)
         running[subject.label] = (child, port, script if subject.script else None)
         if not subject.script:
             check_answer(work, subject.label, port)
-        wrk.run(stage, LOAD_CORE, port, work.path, work.connections, WARM_UP_S, running[subject.label][2])
+        carry(stage, work, port, WARM_UP_S, running[subject.label][2])
     loads = {label: [] for label in running}
     labels = list(running)
     for turn in range(settings.rounds):
@@ -142,7 +174,7 @@ def measure(stage, settings, work, subjects, outcome):
 def one_run(stage, settings, work, child, port, script):
     """One measurement: microseconds of CPU per request, and the load that was carried."""
     before = proc.cpu_seconds(child.pid)
-    load = wrk.run(stage, LOAD_CORE, port, work.path, work.connections, settings.secs or work.seconds, script)
+    load = carry(stage, work, port, settings.secs or work.seconds, script)
     stage.check_alive(child)
     spent = proc.cpu_seconds(child.pid) - before
     if load.requests == 0:
@@ -150,12 +182,40 @@ def one_run(stage, settings, work, child, port, script):
     return spent / load.requests * 1e6, load
 
 
+def with_credentials(stage, work):
+    """The work with the token in its fields, and the keys; as it is and None where it needs none."""
+    if work.entry == "plain" and not work.is_gated:
+        return work, None
+    keys = credentials.make(stage.path("keys"))
+    if work.is_gated:
+        sink = "import socket,sys\ns=socket.socket(socket.AF_UNIX,socket.SOCK_DGRAM);s.bind(sys.argv[1])\nwhile 1:s.recv(4096)"
+        stage.start("log-sink", [sys.executable, "-c", sink, keys.log_socket], LOAD_CORE)
+        stage.wait_for_path(keys.log_socket)
+    return replace(work, fields=tuple(field.format(token=keys.token) for field in work.fields)), keys
+
+
+def carry(stage, work, port, seconds, script):
+    """One load of this work."""
+    if work.entry == "h2":
+        return h2load.run(stage, LOAD_CORE, port, work.path, work.connections, seconds)
+    scheme = "https" if work.entry == "tls" else "http"
+    options = {"script": script, "scheme": scheme, "fields": work.fields}
+    return wrk.run(stage, LOAD_CORE, port, work.path, work.connections, seconds, **options)
+
+
 def check_answer(work, label, port):
     """One request by hand: a proxy that answers something else, and be it fast, is not measured."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    if work.entry == "h2":
+        return  # h2load counts what is not answered with success.
+    if work.entry == "tls":
+        context = ssl._create_unverified_context()
+        connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=10, context=context)
+    else:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    fields = dict(field.split(": ", 1) for field in work.fields)
     body = b"z" * origin.POST_BYTES if work.method == "POST" else None
     try:
-        connection.request(work.method, work.path, body=body)
+        connection.request(work.method, work.path, body=body, headers=fields)
         answer = connection.getresponse()
         size = len(answer.read())
     except (OSError, http.client.HTTPException) as error:

@@ -5,8 +5,10 @@ A peer is a function from an `Order` to a command line; it writes its configurat
 
 import json
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+from bench.credentials import ISSUER, Credentials
 
 CONNECTIONS_MAX = 9400  # HAProxy reserves two descriptors per connection and the common limit is 20,000.
 FOREVER_S = 600  # Longer than any measurement: no peer may save work by closing connections.
@@ -23,6 +25,9 @@ class Order:
     workers: int = 1
     routes: tuple[str, ...] = ("/**",)
     is_per_ip_capped: bool = True
+    entry: str = "plain"  # plain, tls (HTTP/1.1 in TLS 1.3) or h2 (HTTP/2 in TLS 1.3)
+    is_gated: bool = False  # A token is checked, a limit per consumer held, headers edited, a log written.
+    credentials: Credentials | None = None  # For entries with TLS and for the gate.
 
 
 @dataclass(frozen=True)
@@ -51,6 +56,11 @@ def write(path, text):
 def nginx(order, _programs):
     """Buffers large enough that no body of ours reaches its disk."""
     folder = order.folder
+    tls = ""
+    if order.entry != "plain":
+        pair = order.credentials
+        tls = f"ssl_certificate {pair.certificate}; ssl_certificate_key {pair.key}; ssl_protocols TLSv1.3; ssl_session_tickets off;"
+    protocol = {"plain": "", "tls": "ssl", "h2": "ssl http2"}[order.entry]
     servers = " ".join(f"server 127.0.0.1:{port} max_fails=1 fail_timeout=1s;" for port in order.backends)
     prefixes = [pattern.split("{")[0].removesuffix("**") for pattern in order.routes]
     locations = "\n    ".join(f"location {prefix} {{ proxy_pass http://origin; }}" for prefix in prefixes)
@@ -66,7 +76,8 @@ http {{
   proxy_http_version 1.1; proxy_set_header Connection ""; proxy_buffers 16 64k; proxy_max_temp_file_size 0;
   upstream origin {{ {servers} keepalive 512; keepalive_requests 1000000000; keepalive_timeout {FOREVER_S}; }}
   server {{
-    listen 127.0.0.1:{order.port} backlog=4096 {"reuseport" if order.workers > 1 else ""};
+    listen 127.0.0.1:{order.port} backlog=4096 {protocol} {"reuseport" if order.workers > 1 else ""};
+    {tls}
     {locations}
   }}
 }}
@@ -83,10 +94,15 @@ def haproxy_argv(order, mode, option="", connections_max=CONNECTIONS_MAX):
     pool = "pool-max-conn 512" if mode == "http" else ""
     check = "check inter 1s fall 1 rise 1" if is_many else ""
     servers = "\n  ".join(f"server s{port} 127.0.0.1:{port} {pool} {check}" for port in order.backends)
+    tls = "" if order.entry == "plain" else f"ssl crt {order.credentials.both} no-tls-tickets ssl-min-ver TLSv1.3"
+    tls += " alpn h2" if order.entry == "h2" else ""
+    gate = haproxy_gate(order) if order.is_gated else ""
+    sink = f"log {order.credentials.log_socket} len 2048 format raw local0" if order.is_gated else ""
     text = f"""
 global
   nbthread {order.workers}
   maxconn {connections_max}
+  {sink}
 defaults
   mode {mode}
   timeout client {FOREVER_S}s
@@ -96,13 +112,30 @@ defaults
   {retry}
   {option}
 frontend clients
-  bind 127.0.0.1:{order.port} backlog 4096
+  bind 127.0.0.1:{order.port} backlog 4096 {tls}
+  {gate}
   default_backend origin
 backend origin
   {reuse}
   {servers}
 """
     return ["haproxy", "-db", "-f", write(order.folder / "haproxy.cfg", text)]
+
+
+def haproxy_gate(order):
+    """What the others do in their own words: token, limit per consumer, edits, log. HAProxy caches no verified token."""
+    return f"""log global
+  log-format '{{"m":"%HM","u":"%HU","s":%ST,"t":%Ta,"b":%B}}'
+  stick-table type string len 64 size 100k expire 1m store http_req_rate(1s)
+  http-request set-var(txn.token) http_auth_bearer
+  http-request set-var(txn.sub) http_auth_bearer,jwt_payload_query('$.sub')
+  http-request deny unless {{ var(txn.token),jwt_verify(RS256,{order.credentials.token_key}) 1 }}
+  http-request track-sc0 var(txn.sub)
+  http-request deny deny_status 429 if {{ sc_http_req_rate(0) gt 1000000 }}
+  http-request set-header x-consumer %[var(txn.sub)]
+  http-request del-header cookie
+  http-response set-header x-gw haproxy
+  http-response del-header server"""
 
 
 def haproxy(order, _programs):
@@ -126,20 +159,88 @@ ENVOY_TYPES = "type.googleapis.com/envoy.extensions.filters"
 def envoy_listener(order):
     """One listener, one route; what Envoy adds by default and the others do not is off."""
     everything = {"match": {"prefix": "/"}, "route": {"cluster": "origin"}}
+    if order.is_gated:
+        everything |= ENVOY_EDITS
     manager = {
         "@type": f"{ENVOY_TYPES}.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": "clients",
         "generate_request_id": False,
         "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [everything]}]},
         "http_filters": [
+            *(envoy_gate(order) if order.is_gated else []),
             {
                 "name": "envoy.filters.http.router",
                 "typed_config": {"@type": f"{ENVOY_TYPES}.http.router.v3.Router", "suppress_envoy_headers": True},
             }
         ],
     }
-    filters = [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]
-    return {"name": "clients", "address": envoy_address(order.port), "filter_chains": [{"filters": filters}]}
+    if order.is_gated:
+        manager["access_log"] = [envoy_log(order)]
+    chain = {"filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]}
+    if order.entry != "plain":
+        chain["transport_socket"] = envoy_tls(order)
+    return {"name": "clients", "address": envoy_address(order.port), "filter_chains": [chain]}
+
+
+def envoy_tls(order):
+    pair = {
+        "certificate_chain": {"filename": str(order.credentials.certificate)},
+        "private_key": {"filename": str(order.credentials.key)},
+    }
+    context = {
+        "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext",
+        "common_tls_context": {
+            "alpn_protocols": ["h2" if order.entry == "h2" else "http/1.1"],
+            "tls_params": {"tls_minimum_protocol_version": "TLSv1_3"},
+            "tls_certificates": [pair],
+        },
+    }
+    return {"name": "envoy.transport_sockets.tls", "typed_config": context}
+
+
+ENVOY_EDITS = {
+    "request_headers_to_remove": ["cookie"],
+    "response_headers_to_remove": ["server"],
+    "response_headers_to_add": [{"header": {"key": "x-gw", "value": "envoy"}}],
+}
+
+
+def envoy_log(order):
+    line = {"m": "%REQ(:METHOD)%", "u": "%REQ(:PATH)%", "s": "%RESPONSE_CODE%", "t": "%DURATION%", "b": "%BYTES_SENT%"}
+    config = {
+        "@type": "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog",
+        "path": "/dev/null",
+        "log_format": {"json_format": line},
+    }
+    return {"name": "envoy.access_loggers.file", "typed_config": config}
+
+
+def envoy_gate(order):
+    """Token (verified ones are cached) and limit; Envoy's own limit per consumer needs a service beside it, so one for all."""
+    provider = {
+        "issuer": ISSUER,
+        "audiences": ["api"],
+        "local_jwks": {"inline_string": order.credentials.jwks.read_text()},
+        "jwt_cache_config": {"jwt_cache_size": 1000},
+        "claim_to_headers": [{"header_name": "x-consumer", "claim_name": "sub"}],
+    }
+    token = {
+        "@type": f"{ENVOY_TYPES}.http.jwt_authn.v3.JwtAuthentication",
+        "providers": {"idp": provider},
+        "rules": [{"match": {"prefix": "/"}, "requires": {"provider_name": "idp"}}],
+    }
+    whole = {"default_value": {"numerator": 100, "denominator": "HUNDRED"}}
+    limit = {
+        "@type": f"{ENVOY_TYPES}.http.local_ratelimit.v3.LocalRateLimit",
+        "stat_prefix": "limit",
+        "token_bucket": {"max_tokens": 1000000, "tokens_per_fill": 1000000, "fill_interval": "1s"},
+        "filter_enabled": whole,
+        "filter_enforced": whole,
+    }
+    return [
+        {"name": "envoy.filters.http.jwt_authn", "typed_config": token},
+        {"name": "envoy.filters.http.local_ratelimit", "typed_config": limit},
+    ]
 
 
 def envoy_address(port):
@@ -168,7 +269,17 @@ def tidegate(order, programs, more=""):
     listen = f'bind: "127.0.0.1:{order.port}"'
     if not order.is_per_ip_capped:
         listen += ", limits: { per_ip: off }"
-    routes = "\n".join(f'  - {{ match: "{pattern}", to: origin }}' for pattern in order.routes)
+    if order.entry != "plain":
+        pair = order.credentials
+        protocol = "h2" if order.entry == "h2" else "h1"
+        tls = f'tls: {{ certificates: [{{ cert: "{pair.certificate}", key: "{pair.key}" }}] }}'
+        listen += f", {tls}, protocols: [{protocol}]"
+    gate = ""
+    if order.is_gated:
+        gate = ", " + TIDEGATE_GATE
+        idp = f'jwt: {{ jwks: "{order.credentials.jwks}", issuer: {ISSUER}, audience: api, consumer: sub }}'
+        more += f"auth: {{ idp: {{ {idp} }} }}\n{log_line(order)}"
+    routes = "\n".join(f'  - {{ match: "{pattern}", to: origin{gate} }}' for pattern in order.routes)
     text = f"""version: 1
 workers: {order.workers}
 admin: {{ bind: "127.0.0.1:{order.admin_port}" }}
@@ -181,16 +292,34 @@ routes:
     return [programs.tidegate, "run", "-c", write(order.folder / "tidegate.yaml", text)]
 
 
-def tidegate_log(order, programs):
-    """With an access log to a file, which is rotated, so that no disk is filled."""
+# The same as the peers' gates.
+TIDEGATE_GATE = (
+    "auth: idp, limit: 1000000/s per consumer, headers: { "
+    'request: { set: { x-consumer: "{consumer}" }, remove: [cookie] }, '
+    "response: { set: { x-gw: tidegate }, remove: [server] } }"
+)
+
+
+def log_line(order):
+    """An access log to a file, which is rotated, so that no disk is filled."""
     to = f'{{ to: "{order.folder}/access.log", rotate: {{ size: 64MiB, keep: 1 }} }}'
-    return tidegate(order, programs, f"telemetry: {{ access_log: {to} }}\n")
+    return f"telemetry: {{ access_log: {to} }}\n"
+
+
+def tidegate_log(order, programs):
+    return tidegate(order, programs, log_line(order))
+
+
+def tidegate_gated(order, programs):
+    """The gate, whatever the others do: beside a plain one of ours in the same run."""
+    return tidegate(replace(order, is_gated=True), programs)
 
 
 # Names as they stand in tables and on the command line.
 PEERS = {
     "tidegate": tidegate,
     "tidegate-log": tidegate_log,
+    "tidegate-gated": tidegate_gated,
     "nginx": nginx,
     "haproxy": haproxy,
     "relay": relay,

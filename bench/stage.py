@@ -132,6 +132,14 @@ class Stage:
             raise StageError(f"run {name}: exit {child.process.returncode}\n{child.log_tail()}")
         return out.decode(errors="replace")
 
+    def wait_for_path(self, path):
+        """Returns once something has made `path`."""
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while not path.exists():
+            if time.monotonic() > deadline:
+                raise StageError(f"wait for {path}: it does not come")
+            time.sleep(0.02)
+
     def wait_for_port(self, child, port):
         """Returns once `port` accepts; fails with the child's last words if it ends or takes too long."""
         deadline = time.monotonic() + START_TIMEOUT_S

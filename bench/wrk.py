@@ -22,12 +22,14 @@ class Load:
     p99_ms: float
 
 
-def run(stage, cores, port, path, connections, seconds, script=None):
-    """Keeps `connections` busy for `seconds`; one thread. `script` is a Lua file."""
+def run(stage, cores, port, path, connections, seconds, script=None, scheme="http", fields=()):
+    """Keeps `connections` busy for `seconds`; one thread. `script` is a Lua file, `fields` go with every request."""
     argv = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s", "--latency"]
     if script:
         argv += ["-s", script]
-    return parse(stage.output("wrk", [*argv, f"http://127.0.0.1:{port}{path}"], cores, timeout_s=seconds + 30))
+    for field in fields:
+        argv += ["-H", field]
+    return parse(stage.output("wrk", [*argv, f"{scheme}://127.0.0.1:{port}{path}"], cores, timeout_s=seconds + 30))
 
 
 def parse(text):

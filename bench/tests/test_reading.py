@@ -2,7 +2,7 @@
 
 import unittest
 
-from bench import wrk
+from bench import h2load, wrk
 from bench.gates import syscalls
 
 WRK = """Running 1s test @ http://127.0.0.1:21000/
@@ -20,6 +20,15 @@ WRK = """Running 1s test @ http://127.0.0.1:21000/
 Transfer/sec:     44.89MB
 """
 
+H2LOAD = """finished in 1.00s, 19012.00 req/s, 18.31MB/s
+requests: 19140 total, 19140 started, 19012 done, 19012 succeeded, {lost}
+status codes: {codes}
+traffic: 18.31MB (19204812) total, 131.52KB (134673) headers (space savings 94.88%), 17.49MB (18346580) data
+                     min         max         mean         sd        +/- sd
+time for request:      912us     18.15ms      6.69ms      1.90ms    76.42%
+time for connect:     3.10ms      7.08ms      5.15ms      1.41ms    62.50%
+"""
+
 STRACE = """% time     seconds  usecs/call     calls    errors syscall
 ------ ----------- ----------- --------- --------- ----------------
  52.10    0.104200           2     40010        12 recvfrom
@@ -32,6 +41,21 @@ STRACE = """% time     seconds  usecs/call     calls    errors syscall
 
 def summary(tail="12.50ms", time="1.00s", errors=""):
     return WRK.format(tail=tail, time=time, errors=errors)
+
+
+class H2Load(unittest.TestCase):
+    def check(self, lost, codes, failed):
+        load = h2load.parse(H2LOAD.format(lost=lost, codes=codes), 1)
+        self.assertEqual((load.requests, load.failed, load.p99_ms), (19012, failed, 18.15))
+
+    def test_whatever_did_not_succeed_is_counted(self):
+        self.check("0 failed, 0 errored, 0 timeout", "19012 2xx, 0 3xx, 0 4xx, 0 5xx", 0)
+        self.check("3 failed, 2 errored, 1 timeout", "19012 2xx, 0 3xx, 0 4xx, 0 5xx", 6)
+        self.check("0 failed, 0 errored, 0 timeout", "19000 2xx, 0 3xx, 7 4xx, 5 5xx", 12)
+
+    def test_another_form_is_refused(self):
+        with self.assertRaises(h2load.H2LoadError):
+            h2load.parse("requests: none", 1)
 
 
 class Wrk(unittest.TestCase):
