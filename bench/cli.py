@@ -15,7 +15,7 @@ from pathlib import Path
 
 from bench import cost, idle, machine, peers, report
 from bench.figures import ROUNDS_MIN
-from bench.gates import drain, kill, reload, slow_connections, slow_readers, spread, syscalls
+from bench.gates import certificates, drain, kill, reload, slow_connections, slow_readers, spread, syscalls
 from bench.settings import Settings
 from bench.stage import Stage, StageError
 
@@ -30,6 +30,7 @@ SCENARIOS = {
     "reload": reload.examine,
     "reload-10k": reload.examine_many,
     "drain": drain.examine,
+    "certificates": certificates.examine,
     "slow-readers": slow_readers.examine,
     "slow-connections": slow_connections.examine,
 }
