@@ -21,7 +21,8 @@ pub(crate) fn outbound(
     let origin = record.origin_of(client);
     // First, so that what the operator says about the field counts.
     identify(response, origin.request_id);
-    for (planned, note) in plan.policies.iter().zip(record.notes).rev() {
+    for (index, planned) in plan.policies.iter().enumerate().rev() {
+        let note = record.notes[index];
         planned.policy.response(ResponseView { head: response, request, origin, note, length });
     }
 }
