@@ -4,6 +4,7 @@
 use crate::config::{Config, Host, Route, Service};
 use crate::health::{Asked, Health};
 use crate::matching::Match;
+use crate::members::Member;
 use crate::target::{Redirect, Respond, Target};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use tidegate_core::entry::{self, Entry, NameBook, ResolverSettings};
 use tidegate_core::header::HeaderField;
 use tidegate_core::meters::Meters;
 use tidegate_core::plan::{self, Leg, PlannedPolicy, RoutePlan, Snapshot, Split};
+use tidegate_core::policy::Policy;
 use tidegate_core::problem::{Problem, Problems};
 use tidegate_core::roster::CurrentRoster;
 use tidegate_core::router::{HostPattern, MethodSet, PathPattern, RouteMatch, Router};
@@ -120,16 +122,14 @@ pub fn compile(config: &Config, number: u64, workshop: &Workshop<'_>) -> Result<
             problems.push(Problem::at(&route.place, "leads to a service that could not be made"));
             continue;
         };
+        let policies = planned(route);
         plans.push(Arc::new(RoutePlan {
             name: route.name.clone(),
             conditions,
             target,
             rewrite: route.rewrite.clone(),
-            policies: route
-                .policies
-                .iter()
-                .map(|member| PlannedPolicy { name: member.name(), policy: member.built().clone() })
-                .collect(),
+            is_filtered: plan::is_filtered(&policies),
+            policies,
             timeout: route.timeout,
             body_bytes_max: route.body_bytes_max,
             meters: workshop.meters.route(&route.name, &none),
@@ -150,6 +150,13 @@ pub fn compile(config: &Config, number: u64, workshop: &Workshop<'_>) -> Result<
         },
     };
     problems.unless_any(snapshot)
+}
+
+/// The policies of a route, shared with its configuration.
+fn planned(route: &Route) -> Box<[PlannedPolicy]> {
+    let plan =
+        |member: &Member<dyn Policy>| PlannedPolicy { name: member.name(), policy: member.built().clone() };
+    route.policies.iter().map(plan).collect()
 }
 
 fn compile_service(

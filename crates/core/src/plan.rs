@@ -10,7 +10,7 @@ use crate::location::Location;
 use crate::log::Log;
 use crate::meters::{Alive, RouteMeters};
 use crate::name::Method;
-use crate::policy::Policy;
+use crate::policy::{BodyNeed, Policy};
 use crate::rewrite::Rewrite;
 use crate::router::{Found, Lookup, Router};
 use crate::service::Service;
@@ -111,6 +111,11 @@ pub struct PlannedPolicy {
     pub policy: Arc<dyn Policy>,
 }
 
+/// Whether one of these policies may change bodies of answers as they pass.
+pub fn is_filtered(policies: &[PlannedPolicy]) -> bool {
+    policies.iter().any(|planned| planned.policy.needs().response == BodyNeed::Stream)
+}
+
 /// A route, compiled: features it does not use cost it nothing.
 pub struct RoutePlan {
     /// Its name, as in logs and metrics.
@@ -123,6 +128,8 @@ pub struct RoutePlan {
     pub rewrite: Option<Rewrite>,
     /// Its policies in the order requests meet them; `ROUTE_POLICIES_MAX` at most.
     pub policies: Box<[PlannedPolicy]>,
+    /// Whether one of them may change bodies of answers as they pass.
+    pub is_filtered: bool,
     /// From the request's head to the response's head, all tries included.
     pub timeout: Option<Duration>,
     /// Most bytes of request body.

@@ -82,7 +82,8 @@ pub struct ResponseView<'a> {
     pub origin: Origin<'a>,
     /// What the policy remembers of the request.
     pub note: u64,
-    /// How much body follows the head; `Streamed` where a filter changes it.
+    /// How much body follows the head; of an answer to HEAD, how much would follow the same answer to GET. `Streamed`
+    /// where a filter changes it.
     pub length: Length,
 }
 
@@ -165,8 +166,10 @@ pub trait Policy: Send + Sync {
     /// Looks at an answer, whoever gave it. Runs in reverse order.
     fn response(&self, view: ResponseView<'_>);
 
-    /// What the body of an answer is changed by. Asked after `response` of policies that asked for it
-    /// (`BodyNeed::Stream`), for answers that have a body; it then has edited the head to match.
+    /// What the body of an answer is changed by. Asked right after `response`, of policies that asked for it
+    /// (`BodyNeed::Stream`), for answers that have a body and are whole (not 206). Whoever gives a filter edits the head
+    /// to match; the framing is the flow's. For an answer to HEAD it is asked as for that to GET, and the filter
+    /// is not used.
     fn filter(&self, _: ResponseView<'_>) -> Option<Box<dyn Filter>> {
         None
     }

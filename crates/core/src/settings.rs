@@ -23,10 +23,12 @@ mod containers;
 mod reader;
 pub mod reference;
 pub mod schema;
+mod switch;
 
 pub use containers::{Placed, Table, Toggle};
 pub use reader::{Reader, Rest};
 pub use schema::{Absent, Declaration, FieldShape, Shape};
+pub use switch::Switch;
 
 use crate::node::{Kind, Node, Value};
 use crate::problem::{Problem, Problems, nearest};

@@ -1,5 +1,10 @@
 //! Names of status codes. Called by the HTTP/1 encoder and wherever the gateway answers by itself.
 
+/// Whether answers with this status have no body and no length (RFC 9110 §8.6).
+pub const fn is_bodiless(status: u16) -> bool {
+    status < 200 || status == 204 || status == 304
+}
+
 /// The reason phrase of a status (RFC 9110 §15 and its kin); empty for one that has none.
 pub fn reason(status: u16) -> &'static str {
     match status {

@@ -4,12 +4,14 @@
 use std::future::poll_fn;
 use std::task::{Context, Poll};
 use tidegate_core::clock::{self, Nanos};
-use tidegate_core::exchange::{AnswerBody, Exchange};
+use tidegate_core::exchange::Exchange;
 use tidegate_core::head::{RequestHead, ResponseHead};
 use tidegate_core::outcome::Outcome;
 use tidegate_core::plan::Leg;
 
 use crate::call::Reached;
+use crate::filtered::Filtering;
+use crate::outbound::Shaped;
 use crate::pump::{Pump, Stopped};
 use crate::receive::client_failure;
 use crate::record::Record;
@@ -18,12 +20,14 @@ use crate::tunnel;
 use crate::worker::Worker;
 
 /// Delivers an answer.
+#[allow(clippy::too_many_arguments)] // see `call::attempt`
 pub(crate) async fn deliver<'w, E: Exchange>(
     worker: &'w Worker,
     leg: &Leg,
     request: &RequestHead,
     client: &mut E,
     response: &ResponseHead,
+    shaped: Shaped,
     reached: &mut Reached<'_, 'w>,
     record: &mut Record<'_>,
 ) -> Result<(), Failure> {
@@ -31,13 +35,13 @@ pub(crate) async fn deliver<'w, E: Exchange>(
         // Answered before it read everything: the connection cannot be in step again with certainty.
         client.close_after();
     }
-    let body = AnswerBody { length: reached.parsed.length, stated_length: reached.parsed.stated_length };
-    client.answer(request, response, body);
+    client.answer(request, response, shaped.body);
     record.answered(response.status);
     if response.status == 101 {
         return tunnel::tunnel(worker, leg, client, reached, record).await;
     }
-    let mut delivery = Delivery { download: Pump::new(&worker.pipes, u64::MAX), client, reached };
+    let download = Pump::new(&worker.pipes, u64::MAX);
+    let mut delivery = Delivery { download, filtering: shaped.filtering, client, reached };
     let mut progress = (0, Nanos(0));
     let idle = leg.service.timeouts.idle;
     let result = poll_fn(|cx| match delivery.poll(cx) {
@@ -58,13 +62,19 @@ pub(crate) async fn deliver<'w, E: Exchange>(
 
 struct Delivery<'a, 'r, 'w, E> {
     download: Pump<'w>,
+    filtering: Option<Filtering>,
     client: &'a mut E,
     reached: &'a mut Reached<'r, 'w>,
 }
 
 impl<E: Exchange> Delivery<'_, '_, '_, E> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
-        match self.download.poll(cx, &mut *self.reached.upstream, self.client) {
+        let upstream = &mut *self.reached.upstream;
+        let downloaded = match &mut self.filtering {
+            None => self.download.poll(cx, upstream, self.client),
+            Some(filtering) => self.download.poll(cx, &mut filtering.over(upstream), self.client),
+        };
+        match downloaded {
             Poll::Ready(Ok(())) => return Poll::Ready(Ok(())),
             Poll::Ready(Err(Stopped::Source(_))) => {
                 return Poll::Ready(Err(Failure::new(502, Outcome::BackendReset)));

@@ -4,6 +4,7 @@
 mod again;
 mod call;
 mod deliver;
+mod filtered;
 mod forward;
 mod inbound;
 mod json;

@@ -8,24 +8,31 @@ use tidegate_core::exchange::{AnswerBody, Exchange, Fault, Fill, Source};
 use tidegate_core::head::{Fields, Length, NO_FIELDS, RequestHead, ResponseHead};
 use tidegate_core::name::{Method, Name};
 use tidegate_core::outcome::Refusal;
-use tidegate_core::plan::{Redirect, Respond};
-use tidegate_core::template::{Origin, Template};
+use tidegate_core::plan::{Redirect, Respond, RoutePlan};
+use tidegate_core::status::is_bodiless;
+use tidegate_core::template::Origin;
 use tidegate_wire::scratch;
 
+use crate::outbound::{self, Shaped};
 use crate::pump::Pump;
 use crate::record::Record;
 use crate::rescue::Failure;
 use crate::worker::Worker;
 
-/// Fills the head of an answer from the configuration.
-pub(crate) fn respond(
+/// Gives an answer that stands in the configuration.
+pub(crate) async fn respond<E: Exchange>(
+    worker: &Worker,
+    plan: &RoutePlan,
     answer: &Respond,
     request: &RequestHead,
+    client: &mut E,
     response: &mut ResponseHead,
-    origin: Origin<'_>,
-) {
+    record: &mut Record<'_>,
+) -> Result<(), Failure> {
+    let mut filled = Vec::new();
     response.clear();
     response.status = answer.status;
+    let origin = record.origin(client);
     for field in &answer.fields {
         field.add_to(&mut response.fields, request, origin);
     }
@@ -33,6 +40,17 @@ pub(crate) fn respond(
     if response.fields.get(Name::Date).is_none() {
         response.fields.add(Name::Date, date::now().as_bytes());
     }
+    let body = match answer.body.constant() {
+        Some(body) => body,
+        None => {
+            filled = scratch::text();
+            answer.body.write(request, origin, &mut filled);
+            &filled
+        }
+    };
+    let result = deliver(worker, Some(plan), request, client, response, body, record).await;
+    scratch::give_back(&mut filled);
+    result
 }
 
 /// Fills the head of an answer that sends the client elsewhere.
@@ -52,58 +70,43 @@ pub(crate) fn redirect(
     written
 }
 
-/// Sends an answer whose body stands in the configuration.
-pub(crate) async fn deliver_text<E: Exchange>(
-    worker: &Worker,
-    request: &RequestHead,
-    client: &mut E,
-    response: &ResponseHead,
-    text: &Template,
-    record: &mut Record<'_>,
-) -> Result<(), Failure> {
-    let mut filled = Vec::new();
-    let body = match text.constant() {
-        Some(body) => body,
-        None => {
-            filled = scratch::text();
-            text.write(request, record.origin(client), &mut filled);
-            &filled
+/// How a body in memory is framed.
+fn framing(request: &RequestHead, status: u16, bytes: u64) -> AnswerBody {
+    match () {
+        () if is_bodiless(status) => AnswerBody { length: Length::Empty, stated_length: None },
+        () if request.method == Method::Head => {
+            AnswerBody { length: Length::Empty, stated_length: Some(bytes) }
         }
-    };
-    let result = deliver(worker, request, client, response, body, record).await;
-    scratch::give_back(&mut filled);
-    result
+        () => AnswerBody { length: Length::Exact(bytes), stated_length: None },
+    }
 }
 
-/// Whether answers with this status have no body and no length (RFC 9110 §8.6).
-fn is_bodiless(status: u16) -> bool {
-    status < 200 || status == 204 || status == 304
-}
-
-/// Sends an answer whose body is in memory.
+/// Sends an answer whose body is in memory, through the policies of its route if it has one.
 pub(crate) async fn deliver<E: Exchange>(
     worker: &Worker,
+    plan: Option<&RoutePlan>,
     request: &RequestHead,
     client: &mut E,
-    response: &ResponseHead,
+    response: &mut ResponseHead,
     body: &[u8],
     record: &mut Record<'_>,
 ) -> Result<(), Failure> {
-    let length = body.len() as u64;
-    let (shown, framing) = match () {
-        () if is_bodiless(response.status) => {
-            (&b""[..], AnswerBody { length: Length::Empty, stated_length: None })
+    let framed = framing(request, response.status, body.len() as u64);
+    let Shaped { body: framed, filtering } = match plan {
+        Some(plan) => outbound::outbound(plan, request, response, framed, client.client(), record),
+        None => {
+            outbound::identify(response, record.request_id());
+            Shaped { body: framed, filtering: None }
         }
-        () if request.method == Method::Head => {
-            (&b""[..], AnswerBody { length: Length::Empty, stated_length: Some(length) })
-        }
-        () => (body, AnswerBody { length: Length::Exact(length), stated_length: None }),
     };
-    client.answer(request, response, framing);
+    client.answer(request, response, framed);
     record.answered(response.status);
-    let mut text = Text { left: shown };
+    let mut text = Text { left: if framed.length == Length::Empty { b"" } else { body } };
     let mut pump = Pump::new(&worker.pipes, u64::MAX);
-    let result = poll_fn(|cx| pump.poll(cx, &mut text, client)).await;
+    let result = match filtering {
+        None => poll_fn(|cx| pump.poll(cx, &mut text, client)).await,
+        Some(mut filtering) => poll_fn(|cx| pump.poll(cx, &mut filtering.over(&mut text), client)).await,
+    };
     record.bytes_out = pump.moved;
     result.map_err(|_| Failure::client_gone())
 }

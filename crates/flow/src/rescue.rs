@@ -5,12 +5,12 @@ use std::io::Write;
 use tidegate_core::clock;
 use tidegate_core::date;
 use tidegate_core::exchange::{Client, Exchange};
-use tidegate_core::head::{Length, RequestHead, ResponseHead};
+use tidegate_core::head::{RequestHead, ResponseHead};
 use tidegate_core::name::{Method, Name};
 use tidegate_core::outcome::{Outcome, Refusal};
 use tidegate_core::plan::RoutePlan;
 use tidegate_core::policy::Reply;
-use tidegate_core::status::reason;
+use tidegate_core::status::{is_bodiless, reason};
 use tidegate_wire::scratch;
 
 use crate::line::{Line, Times};
@@ -95,14 +95,7 @@ pub(crate) async fn rescue<E: Exchange>(
     }
     let mut body = scratch::text();
     fill(&failure, record.request_id(), response, &mut body);
-    match plan {
-        Some(plan) => {
-            let length = Length::Exact(body.len() as u64);
-            outbound::outbound(plan, request, response, length, client.client(), record);
-        }
-        None => outbound::identify(response, record.request_id()),
-    }
-    if let Err(gone) = reply::deliver(worker, request, client, response, &body, record).await {
+    if let Err(gone) = reply::deliver(worker, plan, request, client, response, &body, record).await {
         record.outcome = gone.outcome;
     }
     scratch::give_back(&mut body);
@@ -161,6 +154,9 @@ fn fill(failure: &Failure, request_id: &[u8], response: &mut ResponseHead, body:
             body.extend_from_slice(bytes);
             return;
         }
+    }
+    if is_bodiless(failure.status) {
+        return;
     }
     response.fields.add(Name::ContentType, b"application/problem+json");
     // Every text here is our own and free of what JSON would escape; writing to memory cannot fail.

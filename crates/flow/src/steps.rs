@@ -1,9 +1,10 @@
 //! The life of a request on one screen. Each step is a file of that name; what fails in any of them ends in
 //! `rescue`, and every request ends in `record`.
 
-use tidegate_core::exchange::Exchange;
+use tidegate_core::exchange::{AnswerBody, Exchange};
 use tidegate_core::head::{Length, RequestHead, ResponseHead};
 use tidegate_core::plan::{Leg, RoutePlan, Snapshot, Target};
+use tidegate_wire::http1::response::ParsedResponse;
 use tidegate_wire::scratch::Leased;
 
 use crate::record::Record;
@@ -47,8 +48,10 @@ async fn steps<'s, E: Exchange>(
     }
     record.leg = Some(leg);
     let mut reached = call::call(worker, plan, leg, request, client, response, record).await?;
-    outbound::outbound(plan, request, response, reached.parsed.length, client.client(), record);
-    deliver::deliver(worker, leg, request, client, response, &mut reached, record).await?;
+    let ParsedResponse { length, stated_length, .. } = reached.parsed;
+    let body = AnswerBody { length, stated_length };
+    let shaped = outbound::outbound(plan, request, response, body, client.client(), record);
+    deliver::deliver(worker, leg, request, client, response, shaped, &mut reached, record).await?;
     reached.give_back(worker, leg);
     Ok(())
 }
@@ -70,15 +73,12 @@ pub(crate) async fn towards<'s, E: Exchange>(
         Target::Service(leg) => leg,
         Target::Split(split) => split.pick(worker.random()),
         Target::Respond(answer) => {
-            reply::respond(answer, request, response, record.origin(client));
-            outbound::outbound(plan, request, response, Length::Streamed, client.client(), record);
-            reply::deliver_text(worker, request, client, response, &answer.body, record).await?;
+            reply::respond(worker, plan, answer, request, client, response, record).await?;
             return Ok(None);
         }
         Target::Redirect(redirect) => {
             reply::redirect(redirect, request, response, record.origin(client)).map_err(Failure::refused)?;
-            outbound::outbound(plan, request, response, Length::Empty, client.client(), record);
-            reply::deliver(worker, request, client, response, b"", record).await?;
+            reply::deliver(worker, Some(plan), request, client, response, b"", record).await?;
             return Ok(None);
         }
     };

@@ -2,9 +2,11 @@
 //! `core::policy::Policy` and open no sockets; the flow runs those that a route names, in the order of their phases.
 
 pub mod auth;
+mod compress;
 mod headers;
+mod vary;
 
 use tidegate_core::policy::Kind;
 
 /// Every member.
-pub const ALL: &[Kind] = &[headers::KIND];
+pub const ALL: &[Kind] = &[compress::KIND, headers::KIND];

@@ -157,6 +157,7 @@ fn snapshot(backends: &[&RawBackend]) -> Snapshot {
             target,
             rewrite: None,
             policies: Box::default(),
+            is_filtered: false,
             timeout,
             body_bytes_max,
             meters: meters(path),
