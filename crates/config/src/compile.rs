@@ -129,6 +129,7 @@ pub fn compile(config: &Config, number: u64, workshop: &Workshop<'_>) -> Result<
             target,
             rewrite: route.rewrite.clone(),
             is_filtered: plan::is_filtered(&policies),
+            body_bytes_gathered: plan::body_bytes_gathered(&policies),
             policies,
             timeout: route.timeout,
             body_bytes_max: route.body_bytes_max,

@@ -56,3 +56,6 @@ pub const PIECES_MAX: usize = 16;
 pub const ROUTE_POLICIES_MAX: usize = 16;
 /// Bytes of a body that a filter is given at a time, so that what it makes of them stays small: one read's worth.
 pub const FILTER_BYTES_MAX: usize = 16 << 10;
+/// Bytes of request bodies that the process holds in memory for policies, over all workers. 1,000 uploads of 64 KiB at
+/// once, and a small part of what any machine that serves so many has.
+pub const GATHERED_BYTES_MAX: usize = 64 << 20;

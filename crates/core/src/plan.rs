@@ -116,6 +116,21 @@ pub fn is_filtered(policies: &[PlannedPolicy]) -> bool {
     policies.iter().any(|planned| planned.policy.needs().response == BodyNeed::Stream)
 }
 
+impl PlannedPolicy {
+    /// Most bytes of a request's body that it wants to see in memory; `None` when it does not look at bodies.
+    pub fn body_bytes_max(&self) -> Option<usize> {
+        match self.policy.needs().request {
+            BodyNeed::Buffer(bytes) => Some(bytes),
+            BodyNeed::None | BodyNeed::Stream => None,
+        }
+    }
+}
+
+/// Most bytes of a request's body that one of the policies wants to see in memory; 0 when none looks at bodies.
+pub fn body_bytes_gathered(policies: &[PlannedPolicy]) -> usize {
+    policies.iter().filter_map(|planned| planned.body_bytes_max()).max().unwrap_or(0)
+}
+
 /// A route, compiled: features it does not use cost it nothing.
 pub struct RoutePlan {
     /// Its name, as in logs and metrics.
@@ -130,6 +145,8 @@ pub struct RoutePlan {
     pub policies: Box<[PlannedPolicy]>,
     /// Whether one of them may change bodies of answers as they pass.
     pub is_filtered: bool,
+    /// As `body_bytes_gathered` says of them.
+    pub body_bytes_gathered: usize,
     /// From the request's head to the response's head, all tries included.
     pub timeout: Option<Duration>,
     /// Most bytes of request body.

@@ -158,7 +158,14 @@ pub trait Policy: Send + Sync {
     /// Looks at a request.
     fn request<'a>(&'a self, view: RequestView<'a>) -> Verdict<'a>;
 
-    /// Looks at the body of a request that it asked for (`BodyNeed::Buffer`). After `request`, of all policies.
+    /// Whether it wants to see the body of this request, of those it asked for (`BodyNeed::Buffer`). One that is not
+    /// wanted by any policy is not waited for: that matters to streams.
+    fn wants_body(&self, _: &RequestHead) -> bool {
+        true
+    }
+
+    /// Looks at the body of a request that it asked for (`BodyNeed::Buffer`). After `request`, of all policies; also
+    /// where there is none. Edits of the head that announce trailers come too late.
     fn request_body<'a>(&'a self, _: RequestView<'a>, _: RequestBody<'a>) -> Verdict<'a> {
         Verdict::Continue
     }

@@ -2,7 +2,7 @@
 //! as its head tells. What a policy that only watches says is counted here and ignored, for every policy alike.
 
 use std::sync::Arc;
-use tidegate_core::exchange::Exchange;
+use tidegate_core::exchange::{Client, Exchange};
 use tidegate_core::head::{Length, RequestHead};
 use tidegate_core::identity::Identity;
 use tidegate_core::outcome::Outcome;
@@ -10,6 +10,7 @@ use tidegate_core::plan::{PlannedPolicy, RoutePlan};
 use tidegate_core::policy::{Reply, RequestView, Verdict};
 
 use crate::forward;
+use crate::gather::Gathered;
 use crate::record::Record;
 use crate::rescue::Failure;
 
@@ -28,6 +29,31 @@ pub(crate) async fn inbound<E: Exchange>(
         let origin = record.origin(client);
         let view = RequestView { head: request, origin, note: &mut note };
         let said = last(planned.policy.request(view)).await;
+        record.notes[index] = note;
+        if let Said::Identified(identity) = &said {
+            forward::consumer(request, identity);
+        }
+        follow(plan, planned, said, record)?;
+    }
+    Ok(())
+}
+
+/// Runs the policies that look at the body, over as much of it as there is in memory.
+pub(crate) async fn body(
+    plan: &RoutePlan,
+    request: &mut RequestHead,
+    client: &Client,
+    gathered: &Gathered,
+    record: &mut Record<'_>,
+) -> Result<(), Failure> {
+    for (index, planned) in plan.policies.iter().enumerate() {
+        let Some(most) = planned.body_bytes_max().filter(|_| planned.policy.wants_body(request)) else {
+            continue;
+        };
+        let mut note = record.notes[index];
+        let origin = record.origin_of(client);
+        let view = RequestView { head: request, origin, note: &mut note };
+        let said = last(planned.policy.request_body(view, gathered.shown(most))).await;
         record.notes[index] = note;
         if let Said::Identified(identity) = &said {
             forward::consumer(request, identity);

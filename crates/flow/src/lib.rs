@@ -6,6 +6,8 @@ mod call;
 mod deliver;
 mod filtered;
 mod forward;
+mod gather;
+mod held;
 mod inbound;
 mod json;
 mod line;

@@ -60,6 +60,7 @@ pub async fn rehearse(
         parsed,
         body: body.to_vec(),
         taken: 0,
+        has_continued: false,
         answer: ResponseHead::default(),
         answer_body: Vec::new(),
     };
@@ -69,8 +70,8 @@ pub async fn rehearse(
         steps::towards(worker, &snapshot, request, &mut paper, &mut response, &mut record, &mut plan).await;
     let route = plan.map(|plan| plan.name.clone());
     let end = match towards {
-        Ok(Some((plan, leg))) => {
-            End::Sent { services: services(&plan.target), head: sent(leg, request, &paper) }
+        Ok(Some(way)) => {
+            End::Sent { services: services(&way.plan.target), head: sent(way.leg, request, &paper) }
         }
         Ok(None) => paper.answered(),
         Err(failure) => {
@@ -107,6 +108,8 @@ struct Paper<'a> {
     parsed: &'a ParsedRequest,
     body: Vec<u8>,
     taken: usize,
+    /// It was told to go on with its body.
+    has_continued: bool,
     answer: ResponseHead,
     answer_body: Vec<u8>,
 }
@@ -177,7 +180,7 @@ impl Exchange for Paper<'_> {
     }
 
     fn expects_continue(&self) -> bool {
-        self.parsed.expects_continue
+        self.parsed.expects_continue && !self.has_continued
     }
 
     fn upgrade(&self) -> Option<Span> {
@@ -195,7 +198,9 @@ impl Exchange for Paper<'_> {
         self.taken as u64
     }
 
-    fn interim(&mut self, _: &ResponseHead) {}
+    fn interim(&mut self, head: &ResponseHead) {
+        self.has_continued |= head.status == 100;
+    }
 
     fn answer(&mut self, _: &RequestHead, head: &ResponseHead, _: AnswerBody) {
         self.answer = head.clone();

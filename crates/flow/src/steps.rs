@@ -7,6 +7,8 @@ use tidegate_core::plan::{Leg, RoutePlan, Snapshot, Target};
 use tidegate_wire::http1::response::ParsedResponse;
 use tidegate_wire::scratch::Leased;
 
+use crate::gather::{self, Gathered};
+use crate::held::Held;
 use crate::record::Record;
 use crate::rescue::Failure;
 use crate::worker::Worker;
@@ -38,15 +40,35 @@ async fn steps<'s, E: Exchange>(
     record: &mut Record<'s>,
     chosen: &mut Option<&'s RoutePlan>,
 ) -> Result<(), Failure> {
-    let Some((plan, leg)) = towards(worker, snapshot, request, client, response, record, chosen).await?
-    else {
+    let Some(way) = towards(worker, snapshot, request, client, response, record, chosen).await? else {
         return Ok(());
     };
+    let (plan, leg) = (way.plan, way.leg);
+    record.leg = Some(leg);
+    match way.body {
+        None => onward(worker, plan, leg, request, client, response, record).await,
+        Some(body) => {
+            // In a box of its own, so that requests whose body nobody looks at have none of it.
+            let mut client = Held::new(client, body);
+            Box::pin(onward(worker, plan, leg, request, &mut client, response, record)).await
+        }
+    }
+}
+
+/// The steps with a backend.
+async fn onward<'s, E: Exchange>(
+    worker: &Worker,
+    plan: &RoutePlan,
+    leg: &'s Leg,
+    request: &mut RequestHead,
+    client: &mut E,
+    response: &mut ResponseHead,
+    record: &mut Record<'s>,
+) -> Result<(), Failure> {
     if client.length() == Length::Streamed {
         // After the policies: what they edit does not come as a trailer either.
         client.announce_trailers(request);
     }
-    record.leg = Some(leg);
     let mut reached = call::call(worker, plan, leg, request, client, response, record).await?;
     let ParsedResponse { length, stated_length, .. } = reached.parsed;
     let body = AnswerBody { length, stated_length };
@@ -54,6 +76,14 @@ async fn steps<'s, E: Exchange>(
     deliver::deliver(worker, leg, request, client, response, shaped, &mut reached, record).await?;
     reached.give_back(worker, leg);
     Ok(())
+}
+
+/// The way of a request to a service.
+pub(crate) struct Way<'s> {
+    pub plan: &'s RoutePlan,
+    pub leg: &'s Leg,
+    /// Its body, as far as policies wanted it in memory.
+    pub body: Option<Box<Gathered>>,
 }
 
 /// The steps that need no backend: up to the way to a service. `None` if the request was answered on it.
@@ -65,10 +95,17 @@ pub(crate) async fn towards<'s, E: Exchange>(
     response: &mut ResponseHead,
     record: &mut Record<'s>,
     chosen: &mut Option<&'s RoutePlan>,
-) -> Result<Option<(&'s RoutePlan, &'s Leg)>, Failure> {
+) -> Result<Option<Way<'s>>, Failure> {
     let plan = *chosen.insert(route::route(snapshot, request, client)?);
     forward::request(worker, request, client, record.origin(client))?;
     inbound::inbound(plan, request, client, record).await?;
+    let mut body = None;
+    if plan.body_bytes_gathered > 0 {
+        body = gather::gather(plan, request, client, record).await?;
+        if let Some(gathered) = &body {
+            inbound::body(plan, request, client.client(), gathered, record).await?;
+        }
+    }
     let leg = match &plan.target {
         Target::Service(leg) => leg,
         Target::Split(split) => split.pick(worker.random()),
@@ -85,5 +122,5 @@ pub(crate) async fn towards<'s, E: Exchange>(
     if let Some(rewrite) = &plan.rewrite {
         rewrite.apply(request, record.origin(client)).map_err(Failure::refused)?;
     }
-    Ok(Some((plan, leg)))
+    Ok(Some(Way { plan, leg, body }))
 }

@@ -156,6 +156,7 @@ fn snapshot(backends: &[&RawBackend]) -> Snapshot {
             conditions: Conditions::default(),
             target,
             rewrite: None,
+            body_bytes_gathered: 0,
             policies: Box::default(),
             is_filtered: false,
             timeout,

@@ -1,6 +1,8 @@
 //! A member that this program does not have, written here as its folder would be and handed in with the others,
 //! is read, refused, described and run like any other: nothing between the file and the socket knows it by name.
 
+mod bodies;
+
 use std::cell::{Cell, RefCell};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
