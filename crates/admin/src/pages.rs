@@ -47,6 +47,7 @@ pub(crate) async fn metrics(State(panel): State<Panel>) -> impl IntoResponse {
         snapshot: &snapshot,
         meters: view.meters(),
         recent: view.recent(),
+        shelf: view.shelf(),
         version: view.version(),
     });
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], page)

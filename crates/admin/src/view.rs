@@ -7,6 +7,7 @@ use tidegate_config::Config;
 use tidegate_core::meters::Meters;
 use tidegate_core::plan::Snapshot;
 use tidegate_core::problem::Problems;
+use tidegate_core::shelf::Shelf;
 use tidegate_telemetry::recent::Recent;
 
 /// The gateway as the admin listener sees it, asked at every request.
@@ -21,6 +22,9 @@ pub trait View: Send + Sync + 'static {
 
     /// The counters.
     fn meters(&self) -> &Meters;
+
+    /// What outlives configurations.
+    fn shelf(&self) -> &Shelf;
 
     /// How long requests took of late.
     fn recent(&self) -> &Recent;

@@ -140,6 +140,15 @@ impl Fields {
     /// Replaces every field of a known name by one that lists their values in order and ends with `last`
     /// (RFC 9110 §5.3). Fields removed before are listed too, so that no Connection field can hide one.
     pub fn join(&mut self, name: Name, last: &[u8]) {
+        self.join_those(name, |_| true, last);
+    }
+
+    /// The same without those removed before: adds an element to a list, which then is one line.
+    pub fn append(&mut self, name: Name, last: &[u8]) {
+        self.join_those(name, |field| !field.is_removed, last);
+    }
+
+    fn join_those(&mut self, name: Name, is_listed: impl Fn(&Field) -> bool, last: &[u8]) {
         debug_assert!(
             !last.is_empty() && is_field_value(last),
             "a field added by the gateway is well formed"
@@ -149,11 +158,11 @@ impl Fields {
         self.text.extend_from_slice(b": ");
         let value_start = self.text.len();
         for field in self.list.iter_mut().filter(|field| field.name == name) {
-            field.is_removed = true;
-            if !field.value.is_empty() {
+            if is_listed(field) && !field.value.is_empty() {
                 self.text.extend_from_within(field.value.start as usize..field.value.end as usize);
                 self.text.extend_from_slice(b", ");
             }
+            field.is_removed = true;
         }
         self.text.extend_from_slice(last);
         self.add_from(name, name.text().len(), start, value_start);

@@ -2,6 +2,12 @@
 //! Built once by the program and handed to members when they are built. Whoever only reads a configuration (`validate`)
 //! has an empty one: members are built with it as with any other, and serve nobody.
 
+use crate::limiter::Limiter;
+use std::sync::Arc;
+
 /// See the file.
 #[derive(Clone, Debug, Default)]
-pub struct Shelf {}
+pub struct Shelf {
+    /// Where rate limits are counted. Without one nothing is.
+    pub limiter: Option<Arc<dyn Limiter>>,
+}

@@ -1,11 +1,14 @@
 //! The meters in Prometheus text format 0.0.4; docs/guide/metrics.md tells what each is for. Labels come from the configuration, methods and status codes only,
 //! so the number of lines is bounded by what is configured.
 
+mod counts;
+
 use std::fmt::Write;
 use std::sync::atomic::Ordering::Relaxed;
 use tidegate_core::meters::{BOUNDS_SECONDS, HistogramSum, Lag, Meters, PRIORITIES, Refused};
 use tidegate_core::plan::Snapshot;
 use tidegate_core::service::{Backend, Service};
+use tidegate_core::shelf::Shelf;
 
 use crate::recent::Recent;
 
@@ -17,6 +20,8 @@ pub struct Scene<'a> {
     pub meters: &'a Meters,
     /// How long requests took of late.
     pub recent: &'a Recent,
+    /// What outlives configurations.
+    pub shelf: &'a Shelf,
     /// The program's version.
     pub version: &'a str,
 }
@@ -26,6 +31,7 @@ pub fn text(scene: &Scene<'_>) -> String {
     let mut out = Page(String::with_capacity(16 << 10));
     requests(scene, &mut out);
     refusals(scene, &mut out);
+    counts::page(scene.shelf, &mut out);
     listeners(scene, &mut out);
     services(scene, &mut out);
     backends(scene, &mut out);
@@ -321,7 +327,10 @@ mod tests {
         let recent = Recent::default();
         meters.service(&"api".into()).latency.of(0).record(Duration::from_millis(3));
         recent.fold(&meters);
-        let page = text(&Scene { snapshot: &snapshot, meters: &meters, recent: &recent, version: "1.2.3" });
+        let shelf = Shelf::default();
+        let scene =
+            Scene { snapshot: &snapshot, meters: &meters, recent: &recent, shelf: &shelf, version: "1.2.3" };
+        let page = text(&scene);
         let labels = r#"route="a \"b\" \\c",service="api""#;
         for line in [
             format!(r#"tidegate_requests_total{{{labels},method="GET",code="200"}} 2"#),

@@ -1,6 +1,7 @@
 //! Every member of every family: the one place that knows them all. Who reads a configuration is handed this list.
 
 use tidegate_config::Families;
+use tidegate_core::shelf::Shelf;
 
 /// What a configuration may name.
 pub(crate) const ALL: Families<'static> = Families {
@@ -9,6 +10,11 @@ pub(crate) const ALL: Families<'static> = Families {
     balancers: tidegate_upstreams::balancers::ALL,
     shelf: None,
 };
+
+/// The same for a gateway that serves what it reads.
+pub(crate) fn with(shelf: &Shelf) -> Families<'_> {
+    Families { shelf: Some(shelf), ..ALL }
+}
 
 #[cfg(test)]
 mod tests {

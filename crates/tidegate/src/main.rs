@@ -12,6 +12,7 @@ mod local;
 mod node;
 mod notify;
 mod stage;
+mod stores;
 mod up;
 mod worker;
 

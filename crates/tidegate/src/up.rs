@@ -14,9 +14,9 @@ use tidegate_core::service::{Address, Backend, Service};
 use tidegate_core::units::Bind;
 use tidegate_telemetry::say;
 
-use crate::families;
 use crate::gateway::{Changes, Gateway, StartError};
 use crate::local::{self, Found, StateFolder, quoted};
+use crate::stores::Stores;
 
 /// How long a backend may take to accept a connection before it is said to be silent. It is only a remark, which
 /// nobody should wait for much.
@@ -34,10 +34,11 @@ pub(crate) fn run(backends: &[String], listen: &str) -> Result<(), Problems> {
         let admin = find_admin(listen)?;
         let folder = quoted(&state.path().to_string_lossy());
         let text = format!("{file}admin: \"{}\"\nstate: {folder}\n", admin.address);
-        let config = tidegate_config::from_text("tidegate up", &text, state.path(), &families::ALL)
+        let stores = Stores::new();
+        let config = tidegate_config::from_text("tidegate up", &text, state.path(), &stores.families())
             .map_err(without_places)?;
         refuse_itself(&config)?;
-        match Gateway::start(config.clone(), Changes::Never) {
+        match Gateway::start(config.clone(), Changes::Never, stores) {
             Ok(gateway) => break (gateway, config, admin),
             Err(_) if tries < STARTS_MAX && local::is_taken(admin.address) => tries += 1,
             Err(StartError::Problems(problems)) => return Err(without_places(problems)),
@@ -223,6 +224,7 @@ fn remark(error: &io::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::families;
 
     #[test]
     fn ports_alone_are_of_this_machine() {

@@ -8,7 +8,8 @@ use tidegate_core::problem::Problems;
 
 use super::say;
 use crate::gateway::{Changes, Gateway, StartError, last_good};
-use crate::{families, notify};
+use crate::notify;
+use crate::stores::Stores;
 
 /// The options for a file that cannot be used.
 #[derive(Args)]
@@ -25,10 +26,11 @@ pub(super) struct Otherwise {
 
 /// Starts the gateway whole, or says everything that stands in the way.
 pub(super) fn run(path: &Path, otherwise: &Otherwise) -> ExitCode {
-    let config = match tidegate_config::load(path, &families::ALL) {
+    let stores = Stores::new();
+    let config = match tidegate_config::load(path, &stores.families()) {
         Ok(config) => config,
         Err(problems) if !otherwise.last_good => return say::unusable(&problems),
-        Err(problems) => match kept(path, otherwise) {
+        Err(problems) => match kept(path, otherwise, &stores) {
             Ok(config) => {
                 tidegate_telemetry::say::warn(
                     "the file cannot be used, what was last taken from it is served",
@@ -43,7 +45,7 @@ pub(super) fn run(path: &Path, otherwise: &Otherwise) -> ExitCode {
             }
         },
     };
-    match Gateway::start(config, Changes::File(path.to_owned())) {
+    match Gateway::start(config, Changes::File(path.to_owned()), stores) {
         Ok(gateway) => {
             tidegate_telemetry::say::plainly(&gateway.greeting());
             gateway.link().inspect(|link| tidegate_telemetry::say::plainly(link));
@@ -56,8 +58,8 @@ pub(super) fn run(path: &Path, otherwise: &Otherwise) -> ExitCode {
 }
 
 /// What was last taken from the file.
-fn kept(path: &Path, otherwise: &Otherwise) -> Result<Config, Problems> {
+fn kept(path: &Path, otherwise: &Otherwise, stores: &Stores) -> Result<Config, Problems> {
     let beside = || path.parent().unwrap_or(Path::new("")).join("state");
     let kept = last_good(&otherwise.state.clone().unwrap_or_else(beside))?;
-    tidegate_config::from_kept(&kept.0, &families::ALL)
+    tidegate_config::from_kept(&kept.0, &stores.families())
 }

@@ -24,9 +24,9 @@ use std::time::Duration;
 use tidegate_core::problem::{Problem, Problems};
 use tokio::sync::mpsc;
 
-use crate::families;
 use crate::gateway::{Changes, Gateway, StartError};
 use crate::local::{self, StateFolder};
+use crate::stores::Stores;
 use change::Change;
 use face::Face;
 use instances::Instance;
@@ -103,9 +103,10 @@ fn start_gateway(instances: &[Instance], state: &StateFolder) -> Result<(Gateway
         let text = configuration(instances, state, listens, admin);
         std::fs::write(&file, &text)
             .map_err(|error| Problem::new(format!("cannot write {}: {error}", file.display())))?;
-        let config = tidegate_config::load(&file, &families::ALL)?;
+        let stores = Stores::new();
+        let config = tidegate_config::load(&file, &stores.families())?;
         tries += 1;
-        match Gateway::start(config, Changes::File(file.clone())) {
+        match Gateway::start(config, Changes::File(file.clone()), stores) {
             Ok(gateway) => {
                 let change = Change::new(file, text, gateway.changer());
                 let urls = Urls { listens, gateway: local::url(listens), admin: local::url(admin) };

@@ -20,6 +20,7 @@ use tidegate_core::meters::{Meters, WORKERS_MAX};
 use tidegate_core::plan::Snapshot;
 use tidegate_core::problem::{Problem, Problems};
 use tidegate_core::service::CellBook;
+use tidegate_core::shelf::Shelf;
 use tidegate_core::units::Bind;
 use tidegate_telemetry::access_log::AccessLog;
 use tidegate_telemetry::recent::Recent;
@@ -39,6 +40,7 @@ use crate::health;
 use crate::local;
 use crate::node::Node;
 use crate::notify;
+use crate::stores::Stores;
 use crate::worker::{self, Order, Start, WorkerListener};
 
 /// How long the access log may take to write its last lines once all requests are over: a second more than a slow disk
@@ -54,6 +56,7 @@ pub(crate) struct Shared {
     names: Arc<NameBook>,
     meters: Meters,
     discovery: Discovery,
+    stores: Stores,
     recent: Recent,
     is_draining: AtomicBool,
     reloader: Reloader,
@@ -82,6 +85,10 @@ impl View for Shared {
 
     fn meters(&self) -> &Meters {
         &self.meters
+    }
+
+    fn shelf(&self) -> &Shelf {
+        self.stores.shelf()
     }
 
     fn version(&self) -> &str {
@@ -172,8 +179,8 @@ enum End {
 }
 
 impl Gateway {
-    /// Starts a gateway from a checked configuration. Returns when it serves.
-    pub(crate) fn start(config: Config, changes: Changes) -> Result<Gateway, StartError> {
+    /// Starts a gateway from a checked configuration, whose members were built with `stores`. Returns when it serves.
+    pub(crate) fn start(config: Config, changes: Changes, stores: Stores) -> Result<Gateway, StartError> {
         raise_descriptor_limit();
         let count = worker_count(config.workers);
         let meters = Meters::new(count);
@@ -211,6 +218,7 @@ impl Gateway {
             names,
             meters,
             discovery,
+            stores,
             recent: Recent::default(),
             is_draining: AtomicBool::new(false),
             reloader,

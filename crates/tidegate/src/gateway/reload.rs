@@ -21,7 +21,7 @@ use super::listening::{bind_all, bind_of, connection_limits, per_address};
 use super::watch::Stamps;
 use super::{Changes, Shared, inherited, kept};
 use crate::worker::{Order, Swap, WorkerListener};
-use crate::{access_log, families, notify};
+use crate::{access_log, notify};
 
 /// How often snapshots that nobody sees any more are looked for.
 const BURY_EVERY: Duration = Duration::from_secs(1);
@@ -276,7 +276,7 @@ impl Shared {
                 return Err(Problem::new("there is no file to take it from").into());
             };
             let before = Stamps::of(&old.sources);
-            let (config, sources) = tidegate_config::load_from(path, &families::ALL);
+            let (config, sources) = tidegate_config::load_from(path, &shared.stores.families());
             *shared.reloader.read.lock().unwrap_or_else(|p| p.into_inner()) = Stamps::since(before, &sources);
             let config = config?;
             refuse_unchangeable(&old, &config)?;
