@@ -24,11 +24,9 @@ use tidegate_core::settings::Word;
 use tidegate_core::template::Template;
 use tidegate_flow::Worker;
 use tidegate_testkit::RawBackend;
-use tidegate_wire::timer;
+use tidegate_wire::{http2, timer};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
-
-use crate::codec;
 
 /// To the backends, for bodies as large as any here.
 pub(crate) const API: &str = "/api/**";
@@ -125,7 +123,7 @@ fn run(listener: TcpListener, snapshot: Arc<Snapshot>, mut stopped: oneshot::Rec
             tokio::select! {
                 accepted = listener.accept() => {
                     let (socket, _) = accepted.expect("accept a client");
-                    tasks.spawn_local(codec::serve(socket, "h2c".into(), worker.clone()));
+                    tasks.spawn_local(http2::serve(socket, "h2c".into(), worker.clone()));
                 }
                 Some(ended) = tasks.join_next() => ended.expect("serve a connection without a panic"),
                 _ = &mut stopped => return,

@@ -1,5 +1,7 @@
 //! One stream as an exchange: joins its two halves, and decides when the handler is done what becomes of the stream.
 
+use crate::scratch::Leased;
+use crate::timer::Timer;
 use bytes::Bytes;
 use h2::server::SendResponse;
 use h2::{Reason, RecvStream};
@@ -11,8 +13,6 @@ use tidegate_core::exchange::{AnswerBody, Client, Exchange, Fault, Fill, Handler
 use tidegate_core::head::{Fields, Length, RequestHead, ResponseHead, Span};
 use tidegate_core::name::Method;
 use tidegate_core::outcome::Refusal;
-use tidegate_wire::scratch::Leased;
-use tidegate_wire::timer::Timer;
 
 use super::head::{self, Announced, Follows};
 use super::receiving::Receiving;

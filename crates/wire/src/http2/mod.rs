@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 const STREAMS_MAX: u32 = 100;
 
 /// Serves a connection to its end, and all streams that are then still running to theirs.
-pub(crate) async fn serve<H: Handler>(socket: TcpStream, listener: Rc<str>, handler: Rc<H>) {
+pub async fn serve<H: Handler>(socket: TcpStream, listener: Rc<str>, handler: Rc<H>) {
     let client = Client { address: socket.peer_addr().ok(), listener, is_secure: false, trusted: None };
     let mut settings = h2::server::Builder::new();
     settings.max_concurrent_streams(STREAMS_MAX);
