@@ -8,6 +8,7 @@ use crate::health;
 use crate::matching::{self, Match};
 use crate::members::{self, Families};
 use crate::naming;
+use crate::protocols;
 use crate::sources::Sources;
 use crate::target::{ANSWERS, Target};
 use crate::telemetry;
@@ -110,6 +111,9 @@ fn check_listen(file: &File, root: &Node, problems: &mut Problems) {
     {
         let hint = "write at least one, as in `http: \"127.0.0.1:8080\"`";
         problems.push(Problem::at(&entry.place, "there is no listener").hint(hint));
+    }
+    for row in file.listen.iter() {
+        protocols::check(&row.value, problems);
     }
     let mut binds = Once(HashMap::new());
     let all = file.listen.iter().map(|row| &row.value).map(|listen: &Listen| &listen.bind);

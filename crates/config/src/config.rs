@@ -8,6 +8,7 @@ use crate::cases::Case;
 use crate::health::Health;
 use crate::matching::Match;
 use crate::members::{self, Families, Member};
+use crate::protocols::Protocol;
 use crate::sources::Sources;
 use crate::target::Target;
 use crate::telemetry::Telemetry;
@@ -188,6 +189,8 @@ settings! {
     pub struct Listen {
         /// The address: `127.0.0.1:8080`, `[::1]:8080`, or `unix:/path` for a socket.
         pub bind: Placed<Bind>,
+        /// What clients may speak: `h1`, `h2` or both. Unless set it is `[h1]`; HTTP/2 without TLS is for clients that begin with it.
+        pub protocols: Option<Placed<Vec<Protocol>>>,
         /// Proxies before this gateway: their addresses, or networks such as `10.0.0.0/8`. What they say in `x-forwarded-for`, `x-forwarded-proto`, `x-forwarded-host`, `forwarded` and `x-request-id` is believed; from all others these are dropped.
         pub trusted: Vec<Network> = Vec::new(),
         /// Bounds on what a client may take.

@@ -22,6 +22,7 @@ pub struct Setup {
     drain_wait: String,
     listeners: Vec<String>,
     trusted: String,
+    protocols: String,
     admin: String,
 }
 
@@ -33,6 +34,7 @@ impl Setup {
             workers: 2,
             limits: "{}".into(),
             trusted: "[]".into(),
+            protocols: "[h1]".into(),
             drain_wait: "off".into(),
             listeners: Vec::new(),
             admin: String::new(),
@@ -69,6 +71,12 @@ impl Setup {
         self
     }
 
+    /// The listener's `protocols`, such as `[h1, h2]`.
+    pub fn protocols(mut self, protocols: &str) -> Setup {
+        self.protocols = protocols.into();
+        self
+    }
+
     /// Further keys of `admin`, such as `token: "…"`.
     pub fn admin(mut self, keys: &str) -> Setup {
         self.admin = format!(", {keys}");
@@ -90,9 +98,9 @@ impl Setup {
             .collect();
         let binds: String = others.iter().map(|(name, bind)| format!(", {name}: \"{bind}\"")).collect();
         let text = format!(
-            "version: 1\nworkers: {}\nlisten: {{ http: {{ bind: \"{http}\", limits: {}, trusted: {} }}{binds} }}\n\
+            "version: 1\nworkers: {}\nlisten: {{ http: {{ bind: \"{http}\", limits: {}, trusted: {}, protocols: {} }}{binds} }}\n\
              admin: {{ bind: \"{admin}\"{} }}\nstate: {{ dir: state }}\ndrain: {{ wait: {} }}\n{services_and_routes}\n",
-            self.workers, self.limits, self.trusted, self.admin, self.drain_wait
+            self.workers, self.limits, self.trusted, self.protocols, self.admin, self.drain_wait
         );
         let file = folder.path().join(FILE);
         std::fs::write(&file, text).expect("write the configuration");

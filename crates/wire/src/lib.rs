@@ -6,6 +6,7 @@ pub mod http2;
 pub mod listen;
 pub mod pool;
 pub mod probe;
+mod rate;
 pub mod scratch;
 pub mod socket;
 pub mod timer;

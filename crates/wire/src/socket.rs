@@ -130,6 +130,33 @@ impl Socket {
         poll_fn(|cx| self.poll_readable(cx)).await
     }
 
+    /// Writes what was taken and is still here. Nothing is, on a plain socket.
+    pub fn poll_flush(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    /// Waits until more than `seen` bytes, or the end, can be looked at, and copies them without taking them.
+    pub fn poll_look(
+        &mut self,
+        cx: &mut Context<'_>,
+        room: &mut [u8],
+        seen: usize,
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            ready!(each!(self, s => s.poll_read_ready(cx)))?;
+            let looked = each!(self, s => s.try_io(Interest::READABLE, || {
+                match rustix::net::recv(s.as_fd(), &mut *room, RecvFlags::PEEK)? {
+                    (n, _) if 0 < n && n <= seen => Err(io::ErrorKind::WouldBlock.into()), // clears the readiness
+                    (n, _) => Ok(n),
+                }
+            }));
+            match looked {
+                Err(error) if is_no_answer(&error) => {}
+                other => return Poll::Ready(other),
+            }
+        }
+    }
+
     /// Looks at what would be read next, in one system call.
     pub fn peek(&self) -> Peek {
         let mut byte = [0u8; 1];

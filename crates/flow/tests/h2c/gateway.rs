@@ -1,6 +1,7 @@
 //! The gateway of these tests: one worker on a thread of its own, as the program runs it, with a snapshot made by hand
 //! and the HTTP/2 codec where the program has HTTP/1. A panic on that thread fails the test.
 
+use std::cell::{Cell, RefCell};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use tidegate_core::balance::{Balancer, Pick, Sample};
 use tidegate_core::clock::{self, Nanos};
 use tidegate_core::conditions::Conditions;
 use tidegate_core::header::{HeaderField, HeaderName, HeaderValue};
+use tidegate_core::limits::HeadLimits;
 use tidegate_core::meters::{Alive, RouteCells, RouteMeters, ServiceMeters};
 use tidegate_core::name::Method;
 use tidegate_core::plan::{Leg, Respond, RoutePlan, Snapshot, Target};
@@ -24,6 +26,8 @@ use tidegate_core::settings::Word;
 use tidegate_core::template::Template;
 use tidegate_flow::Worker;
 use tidegate_testkit::RawBackend;
+use tidegate_wire::http1::server::{ConnectionLimits, Serving};
+use tidegate_wire::socket::Socket;
 use tidegate_wire::{http2, timer};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
@@ -44,6 +48,14 @@ const HELLO_BODY: &str = "nothing but words at {path}\n";
 const BRIEF: Duration = Duration::from_millis(50);
 /// Longer than any test runs: what ends earlier was not ended by a timeout.
 const LONG: Duration = Duration::from_secs(60);
+
+const LIMITS: ConnectionLimits = ConnectionLimits {
+    head: HeadLimits::REQUEST,
+    head_time: LONG,
+    idle: LONG,
+    requests: u32::MAX,
+    min_rate: None,
+};
 
 /// A running gateway. Ends with all its connections when dropped.
 pub(crate) struct Gateway {
@@ -117,13 +129,27 @@ fn run(listener: TcpListener, snapshot: Arc<Snapshot>, mut stopped: oneshot::Rec
     runtime.block_on(async move {
         let listener = tokio::net::TcpListener::from_std(listener).expect("listen");
         let worker = Rc::new(Worker::new(0, 1, "tidegate", snapshot, 1));
+        let serving = Rc::new(Serving {
+            listener: "h2c".into(),
+            limits: Cell::new(LIMITS),
+            trusted: RefCell::default(),
+            stage: Rc::default(),
+        });
         let mut tasks = JoinSet::new();
         tasks.spawn_local(timer::drive());
         loop {
             tokio::select! {
                 accepted = listener.accept() => {
-                    let (socket, _) = accepted.expect("accept a client");
-                    tasks.spawn_local(http2::serve(socket, "h2c".into(), worker.clone()));
+                    let (socket, address) = accepted.expect("accept a client");
+                    socket.set_nodelay(true).expect("set TCP_NODELAY");
+                    let socket = Socket::Tcp(socket);
+                    tasks.spawn_local(http2::serve(
+                        socket,
+                        Some(address),
+                        serving.clone(),
+                        worker.clone(),
+                        (),
+                    ));
                 }
                 Some(ended) = tasks.join_next() => ended.expect("serve a connection without a panic"),
                 _ = &mut stopped => return,

@@ -1,13 +1,15 @@
 //! Binding: the sockets of the configuration's listeners and of the admin listener, what each allows its clients, and
 //! the words for an address that cannot be had.
 
-use tidegate_config::{Config, Listen};
+use tidegate_config::{Config, Listen, Protocol};
 use tidegate_core::limits::HeadLimits;
 use tidegate_core::problem::{Problem, Problems};
 use tidegate_core::settings::Placed;
 use tidegate_core::units::Bind;
 use tidegate_wire::http1::server::ConnectionLimits;
 use tidegate_wire::listen::{self, Listeners, Listening, PerAddress};
+
+use crate::worker::Spoken;
 
 /// For every listener of the configuration, in order, one socket per worker.
 pub(super) fn bind_all(
@@ -48,6 +50,14 @@ pub(crate) fn connection_limits(listen: &Listen) -> ConnectionLimits {
         idle: limits.idle,
         requests: limits.requests.get(),
         min_rate: limits.min_rate.on().map(|rate| rate.bytes_per_second),
+    }
+}
+
+pub(super) fn spoken(listen: &Listen) -> Spoken {
+    match (listen.speaks(Protocol::Http1), listen.speaks(Protocol::Http2)) {
+        (true, true) => Spoken::Both,
+        (false, true) => Spoken::Http2,
+        (_, false) => Spoken::Http1,
     }
 }
 

@@ -17,7 +17,7 @@ use tidegate_telemetry::say;
 use tidegate_wire::listen::{Bind, ConnectionCounts, Listeners};
 use tokio::sync::{Mutex, mpsc, oneshot};
 
-use super::listening::{bind_all, bind_of, connection_limits, per_address};
+use super::listening::{bind_all, bind_of, connection_limits, per_address, spoken};
 use super::watch::Stamps;
 use super::{Changes, Shared, inherited, kept};
 use crate::worker::{Order, Swap, WorkerListener};
@@ -147,6 +147,7 @@ impl Serving {
                     socket,
                     limits: connection_limits(&row.value),
                     trusted: row.value.trusted.clone(),
+                    spoken: spoken(&row.value),
                     connections_max: row.value.limits.connections.on().map(|most| most.get() as usize),
                     per_address: per_address(&row.value),
                     counts: counts.clone(),

@@ -11,9 +11,10 @@ use tidegate_core::meters::ListenerMeters;
 use tidegate_core::units::Network;
 use tidegate_flow::Worker;
 use tidegate_wire::http1::server::{ConnectionLimits, Idle, Serving, Stage};
+use tidegate_wire::http2;
 use tidegate_wire::listen::{Acceptor, Admitted, Bind, ConnectionCounts, Listening, PerAddress};
 use tidegate_wire::socket::Socket;
-use tokio::task::AbortHandle;
+use tokio::task::{AbortHandle, spawn_local};
 
 /// Pause after a failed accept (no descriptors left): long enough not to spin, short enough not to be felt.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
@@ -24,10 +25,20 @@ pub(crate) struct WorkerListener {
     pub(crate) socket: Listening,
     pub(crate) limits: ConnectionLimits,
     pub(crate) trusted: Vec<Network>,
+    pub(crate) spoken: Spoken,
     pub(crate) connections_max: Option<usize>,
     pub(crate) per_address: Option<PerAddress>,
     pub(crate) counts: Arc<ConnectionCounts>,
     pub(crate) meters: Arc<ListenerMeters>,
+}
+
+/// What a listener's clients may speak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Spoken {
+    Http1,
+    Http2,
+    /// Either, told apart by what a client begins with.
+    Both,
 }
 
 /// A listener that trusts nobody asks nothing of its connections.
@@ -45,6 +56,7 @@ pub(super) struct Accepting {
     pub(super) stage: Rc<Cell<Stage>>,
     worker: Rc<Worker>,
     open: Rc<Cell<usize>>,
+    spoken: Cell<Spoken>,
     connections_max: Cell<Option<usize>>,
     per_address: Cell<Option<PerAddress>>,
     counts: Arc<ConnectionCounts>,
@@ -71,6 +83,7 @@ impl Accepting {
             stage,
             worker,
             open,
+            spoken: Cell::new(listener.spoken),
             connections_max: Cell::new(listener.connections_max),
             per_address: Cell::new(listener.per_address),
             counts: listener.counts,
@@ -92,6 +105,7 @@ impl Accepting {
     pub(super) fn take_limits(&self, listener: &WorkerListener) {
         self.serving.limits.set(listener.limits);
         self.serving.trusted.replace(trusted(&listener.trusted));
+        self.spoken.set(listener.spoken);
         self.connections_max.set(listener.connections_max);
         self.per_address.set(listener.per_address);
     }
@@ -100,7 +114,7 @@ impl Accepting {
     pub(super) fn begin(self: &Rc<Self>) {
         let Some(acceptor) = self.acceptor.borrow().clone() else { return };
         let accepting = self.clone();
-        let task = tokio::task::spawn_local(async move { accepting.accept_for_ever(&acceptor).await });
+        let task = spawn_local(async move { accepting.accept_for_ever(&acceptor).await });
         self.task.replace(Some(task.abort_handle()));
     }
 
@@ -137,8 +151,12 @@ impl Accepting {
         };
         self.meters.count_accepted(self.worker.number);
         let open = Open::new(self.open.clone(), self.meters.clone(), admitted);
-        let idle = Idle::new(socket, address, self.serving.clone());
-        tokio::task::spawn_local(idle.serve(self.worker.clone(), open));
+        let (serving, worker) = (self.serving.clone(), self.worker.clone());
+        match self.spoken.get() {
+            Spoken::Http1 => spawn_local(Idle::new(socket, address, serving).serve(worker, open)),
+            Spoken::Http2 => spawn_local(http2::serve(socket, address, serving, worker, open)),
+            Spoken::Both => spawn_local(http2::serve_either(socket, address, serving, worker, open)),
+        };
     }
 }
 

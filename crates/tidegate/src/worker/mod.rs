@@ -17,7 +17,7 @@ use tidegate_wire::timer;
 use tokio::sync::{mpsc, oneshot};
 
 use accepting::Accepting;
-pub(crate) use accepting::WorkerListener;
+pub(crate) use accepting::{Spoken, WorkerListener};
 
 use crate::lag;
 
@@ -167,6 +167,8 @@ impl Bench {
 
     fn all_to(&self, stage: Stage) {
         self.accepting.iter().for_each(|accepting| accepting.stage.set(stage));
+        // Clients of HTTP/2 are told at once, those between requests too.
+        timer::wake_all();
     }
 
     async fn drain(self) {
@@ -176,7 +178,6 @@ impl Bench {
             accepting.close().await;
         }
         self.all_to(Stage::Ended);
-        timer::wake_all();
         while self.open.get() > 0 {
             tokio::time::sleep(DRAIN_LOOK).await;
         }
@@ -187,6 +188,7 @@ impl Bench {
 /// are closed.
 async fn farewell(accepting: Rc<Accepting>) {
     accepting.stage.set(Stage::Closing);
+    timer::wake_all();
     tokio::time::sleep(FAREWELL_TIME).await;
     accepting.stage.set(Stage::Ended);
     timer::wake_all();

@@ -237,7 +237,7 @@ pub fn drop_undeclared(trailers: &mut Fields, head: &Fields) {
 
 /// Whether a field may come after the body: not if it frames, routes, authenticates, conditions or describes
 /// the message, as it would be acted upon before it is there (RFC 9110 §6.5.1).
-fn may_trail(name: Name, spelled: &[u8]) -> bool {
+pub(crate) fn may_trail(name: Name, spelled: &[u8]) -> bool {
     match name {
         Name::Date | Name::Server | Name::UserAgent | Name::XRequestId => true,
         Name::Other => !NOT_IN_TRAILERS.iter().any(|n| spelled.eq_ignore_ascii_case(n.as_bytes())),

@@ -6,9 +6,8 @@
 
 mod bytes;
 mod inbound;
-mod lines;
+pub(crate) mod lines;
 mod outbound;
-mod rate;
 
 pub mod chunked;
 pub mod client;

@@ -2,16 +2,22 @@
 
 use bytes::{Buf, Bytes};
 use h2::RecvStream;
+use http::HeaderMap;
 use std::collections::VecDeque;
 use std::task::{Context, Poll, ready};
 use tidegate_core::exchange::{Fault, Fill};
 use tidegate_core::head::Fields;
 use tidegate_core::limits::PIECES_MAX;
+use tidegate_core::name::Name;
+use tidegate_core::outcome::Refusal;
 
 use super::head;
+use crate::http1::chunked::drop_undeclared;
 
 /// So much of a body is kept for another try: as much as HTTP/1 keeps, and less than a client may send unasked.
 const HELD_BYTES_MAX: usize = 48 << 10;
+/// And in so many frames: a place in the list outweighs a frame of a few bytes.
+const HELD_FRAMES_MAX: usize = 128;
 
 /// The receiving half.
 pub(super) struct Receiving {
@@ -27,6 +33,8 @@ pub(super) struct Receiving {
     released: u64,
     /// Fields behind the body.
     pub(super) trailers: Fields,
+    /// The trailers that may go on, as Trailer fields; `None` is all of them.
+    announced: Option<Fields>,
     is_over: bool,
 }
 
@@ -41,6 +49,7 @@ impl Receiving {
             taken: 0,
             released: 0,
             trailers: Fields::default(),
+            announced: None,
         }
     }
 
@@ -60,7 +69,7 @@ impl Receiving {
                     Ok(trailers) => {
                         self.is_over = true;
                         if let Some(map) = trailers {
-                            head::trailers(&map, &mut self.trailers).map_err(Fault::Malformed)?;
+                            self.take_trailers(&map).map_err(Fault::Malformed)?;
                         }
                     }
                     Err(_) => return Poll::Ready(Err(Fault::Gone)),
@@ -70,6 +79,24 @@ impl Receiving {
             }
         }
         Poll::Ready(Ok(if self.ready.is_empty() { Fill::End } else { Fill::Data }))
+    }
+
+    fn take_trailers(&mut self, map: &HeaderMap) -> Result<(), Refusal> {
+        head::trailers(map, &mut self.trailers)?;
+        if let Some(announced) = &self.announced {
+            drop_undeclared(&mut self.trailers, announced);
+            // Ours alone: the head has it.
+            self.trailers.remove(Name::XRequestId);
+        }
+        Ok(())
+    }
+
+    /// See `Exchange::announce_trailers`.
+    pub(super) fn announce_trailers(&mut self, head: &Fields) {
+        let announced = self.announced.insert(Fields::default());
+        for field in head.list().iter().filter(|field| field.name == Name::Trailer) {
+            announced.add(Name::Trailer, field.value.of(head.text()));
+        }
     }
 
     /// See `Source::pieces`.
@@ -106,11 +133,11 @@ impl Receiving {
 
     fn hold(&mut self, bytes: Bytes) {
         self.held_bytes += bytes.len();
-        if self.held_bytes > HELD_BYTES_MAX {
-            self.held = None;
-        }
-        if let Some(held) = &mut self.held {
-            held.push(bytes);
+        match &mut self.held {
+            Some(held) if self.held_bytes <= HELD_BYTES_MAX && held.len() < HELD_FRAMES_MAX => {
+                held.push(bytes);
+            }
+            held => *held = None,
         }
     }
 

@@ -1,21 +1,28 @@
 //! The answer's half of a stream: heads, DATA frames within what the client's windows allow, trailers, resets. Bytes
-//! are copied once, into frames that `h2` owns until they are written.
+//! are copied once, into pieces that `h2` owns until they are written.
 
-use bytes::{Bytes, BytesMut};
 use h2::server::SendResponse;
 use h2::{Reason, SendStream};
+use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use tidegate_core::exchange::{AnswerBody, Fault, Source};
 use tidegate_core::head::{Fields, Length, ResponseHead};
 use tidegate_core::limits::PIECES_MAX;
 
 use super::head;
+use super::outflow::{Outflow, Piece};
+
+/// What is handed over at a time: a frame of the size that every client takes (RFC 9113 §4.2).
+const PIECE_BYTES_MAX: usize = 16 << 10;
 
 /// The sending half.
 pub(super) struct Sending {
-    respond: SendResponse<Bytes>,
+    respond: SendResponse<Piece>,
     /// There once the final head was sent.
-    body: Option<SendStream<Bytes>>,
+    body: Option<SendStream<Piece>>,
+    outflow: Rc<Outflow>,
+    /// Bytes of body handed over.
+    pub(super) sent: u64,
     /// END_STREAM was sent.
     pub(super) is_ended: bool,
     /// A head could not be sent: the stream is no more.
@@ -23,8 +30,8 @@ pub(super) struct Sending {
 }
 
 impl Sending {
-    pub(super) fn new(respond: SendResponse<Bytes>) -> Sending {
-        Sending { respond, body: None, is_ended: false, is_broken: false }
+    pub(super) fn new(respond: SendResponse<Piece>, outflow: Rc<Outflow>) -> Sending {
+        Sending { respond, body: None, outflow, sent: 0, is_ended: false, is_broken: false }
     }
 
     /// Whether the final head was sent.
@@ -47,9 +54,9 @@ impl Sending {
     }
 
     /// Ends an answer whose body is at hand, if it has one. Small: it waits in memory for the client's windows.
-    pub(super) fn end_with(&mut self, body: Vec<u8>) {
+    pub(super) fn end_with(&mut self, body: &[u8]) {
         if let Some(stream) = self.body.as_mut().filter(|_| !self.is_ended) {
-            self.is_ended = stream.send_data(body.into(), true).is_ok();
+            self.is_ended = stream.send_data(self.outflow.gather(&[body], body.len()), true).is_ok();
         }
     }
 
@@ -96,12 +103,16 @@ impl Sending {
                     Some(Err(_)) | None => return Poll::Ready(Err(Fault::Gone)),
                 }
             }
-            let data = gather(&pieces[..count], ready.min(body.capacity()));
-            let sent = data.len();
+            let sent = ready.min(body.capacity()).min(PIECE_BYTES_MAX).min(self.outflow.room());
+            if sent == 0 {
+                return Poll::Pending; // woken with all streams once the socket takes more
+            }
+            let data = self.outflow.gather(&pieces[..count], sent);
             self.is_ended = sent == ready && from.is_last() && from.trailers().count() == 0;
             if body.send_data(data, self.is_ended).is_err() {
                 return Poll::Ready(Err(Fault::Gone));
             }
+            self.sent += sent as u64;
             from.consume(sent);
         }
     }
@@ -114,18 +125,9 @@ impl Sending {
         let Some(body) = &mut self.body else { return Poll::Ready(Err(Fault::Gone)) };
         self.is_ended = true;
         let sent = match trailers.count() {
-            0 => body.send_data(Bytes::new(), true),
+            0 => body.send_data(self.outflow.gather(&[], 0), true),
             _ => body.send_trailers(head::map(trailers)),
         };
         Poll::Ready(sent.map_err(|_| Fault::Gone))
     }
-}
-
-/// The first `n` bytes of the pieces as one frame's data.
-fn gather(pieces: &[&[u8]], n: usize) -> Bytes {
-    let mut data = BytesMut::with_capacity(n);
-    for piece in pieces {
-        data.extend_from_slice(&piece[..piece.len().min(n - data.len())]);
-    }
-    data.freeze()
 }

@@ -1,11 +1,9 @@
 //! One stream as an exchange: joins its two halves, and decides when the handler is done what becomes of the stream.
 
-use crate::scratch::Leased;
-use crate::timer::Timer;
-use bytes::Bytes;
 use h2::server::SendResponse;
 use h2::{Reason, RecvStream};
 use http::Request;
+use std::cell::Cell;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 use tidegate_core::clock::Nanos;
@@ -15,63 +13,116 @@ use tidegate_core::name::Method;
 use tidegate_core::outcome::Refusal;
 
 use super::head::{self, Announced, Follows};
+use super::outflow::{Outflow, Piece};
+use super::pace::{Pace, Way};
 use super::receiving::Receiving;
 use super::sending::Sending;
+use crate::http1::server::Serving;
+use crate::scratch::{self, Leased};
+
+/// What the streams of a connection share.
+pub(super) struct Shared {
+    pub(super) client: Client,
+    pub(super) serving: Rc<Serving>,
+    pub(super) outflow: Rc<Outflow>,
+    /// Streams under way.
+    pub(super) streams: Cell<u32>,
+    /// Requests that were refused here.
+    pub(super) refused: Cell<u32>,
+}
 
 /// A stream with a request on it.
 struct Stream {
-    client: Client,
+    shared: Rc<Shared>,
     announced: Announced,
     receiving: Receiving,
     sending: Sending,
-    timer: Timer,
+    pace: Pace,
 }
 
 /// Serves a stream to its end. One that was answered before its request had ended is reset by `h2` behind the answer,
 /// with NO_ERROR (RFC 9113 §8.1); what the handler left undone is reset here.
 pub(super) async fn serve<H: Handler>(
     handler: Rc<H>,
-    client: Client,
+    shared: Rc<Shared>,
     request: Request<RecvStream>,
-    respond: SendResponse<Bytes>,
+    respond: SendResponse<Piece>,
 ) {
     let (parts, body) = request.into_parts();
     let receiving = Receiving::new(body);
     let follows = if receiving.is_untouched() { Follows::Something } else { Follows::Nothing };
     let mut head: Leased<RequestHead> = Leased::take();
-    let announced = head::request(&parts, follows, &mut head);
+    let limits = shared.serving.limits.get().head;
+    let announced = head::request(&parts, follows, &limits, &mut head);
     drop(parts);
-    let sending = Sending::new(respond);
+    let sending = Sending::new(respond, shared.outflow.clone());
     let mut stream =
-        Stream { client, announced: announced.unwrap_or_default(), receiving, sending, timer: Timer::new() };
+        Stream { shared, announced: announced.unwrap_or_default(), receiving, sending, pace: Pace::new() };
     match announced {
         Ok(_) => handler.handle(&mut head, &mut stream).await,
         Err(refusal) => stream.refuse(&*handler, &head, refusal),
     }
-    if !stream.sending.is_ended {
-        stream.sending.reset(Reason::INTERNAL_ERROR);
+}
+
+impl Drop for Stream {
+    /// Also after a panic, and when the connection is lost.
+    fn drop(&mut self) {
+        if !self.sending.is_ended {
+            self.sending.reset(Reason::INTERNAL_ERROR);
+        }
     }
 }
 
 impl Stream {
     /// Answers what is no request. A second way to an answer: the handler's own goes through the exchange.
     fn refuse<H: Handler>(&mut self, handler: &H, request: &RequestHead, refusal: Refusal) {
+        self.shared.refused.set(self.shared.refused.get() + 1);
         let mut head: Leased<ResponseHead> = Leased::take();
-        let mut body = Vec::new();
-        handler.refuse(&self.client, refusal, &mut head, &mut body);
+        let mut body = scratch::text();
+        handler.refuse(&self.shared.client, refusal, &mut head, &mut body);
         let length = body.len() as u64;
         let answer = match request.method {
             Method::Head => AnswerBody { length: Length::Empty, stated_length: Some(length) },
             _ => AnswerBody { length: Length::Exact(length), stated_length: None },
         };
         self.answer(request, &head, answer);
-        self.sending.end_with(body);
+        self.sending.end_with(&body);
+        scratch::give_back(&mut body);
+    }
+
+    /// The slowest rate at which this stream may move: the listener's, which the streams of a connection share, as they
+    /// share its way. A stream that moves nothing is too slow in any case.
+    fn min_rate(&self) -> Option<u64> {
+        let min_rate = self.shared.serving.limits.get().min_rate?;
+        Some((min_rate / u64::from(self.shared.streams.get().max(1))).max(1))
+    }
+
+    /// Pending on bytes the client owes us: watches their rate.
+    fn watch_in(&mut self, cx: &mut Context<'_>) -> Poll<Result<Fill, Fault>> {
+        match (self.announced.length, self.min_rate()) {
+            (Length::Exact(_), Some(min_rate)) => self.pace.wait(cx, Way::In, min_rate, self.receiving.taken),
+            _ => Poll::Pending,
+        }
+    }
+
+    /// Pending on bytes we hold for the client: watches the rate at which it opens its windows.
+    fn watch_out(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Fault>> {
+        match self.min_rate() {
+            Some(min_rate) => self.pace.wait(cx, Way::Out, min_rate, self.sending.sent),
+            None => Poll::Pending,
+        }
     }
 }
 
 impl Source for Stream {
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<Fill, Fault>> {
-        self.receiving.poll_fill(cx)
+        match self.receiving.poll_fill(cx) {
+            Poll::Pending => self.watch_in(cx),
+            ready => {
+                self.pace.moved(Way::In);
+                ready
+            }
+        }
     }
 
     fn pieces<'a>(&'a self, out: &mut [&'a [u8]]) -> usize {
@@ -93,7 +144,19 @@ impl Source for Stream {
 
 impl Sink for Stream {
     fn poll_send<S: Source>(&mut self, cx: &mut Context<'_>, from: &mut S) -> Poll<Result<(), Fault>> {
-        self.sending.poll_send(cx, from)
+        let sent = self.sending.sent;
+        match self.sending.poll_send(cx, from) {
+            Poll::Pending => {
+                if self.sending.sent != sent {
+                    self.pace.moved(Way::Out);
+                }
+                self.watch_out(cx)
+            }
+            ready => {
+                self.pace.moved(Way::Out);
+                ready
+            }
+        }
     }
 
     fn poll_finish(&mut self, _: &mut Context<'_>, trailers: &Fields) -> Poll<Result<(), Fault>> {
@@ -103,7 +166,7 @@ impl Sink for Stream {
 
 impl Exchange for Stream {
     fn client(&self) -> &Client {
-        &self.client
+        &self.shared.client
     }
 
     fn protocol(&self) -> Protocol {
@@ -142,8 +205,9 @@ impl Exchange for Stream {
         self.sending.answer(head, body);
     }
 
-    /// All pass: no test here has any that should not.
-    fn announce_trailers(&mut self, _: &RequestHead) {}
+    fn announce_trailers(&mut self, head: &RequestHead) {
+        self.receiving.announce_trailers(&head.fields);
+    }
 
     /// Every stream ends with its answer, and the connection is the other streams' too.
     fn close_after(&mut self) {}
@@ -156,8 +220,7 @@ impl Exchange for Stream {
     fn shutdown_write(&mut self) {}
 
     fn poll_deadline(&mut self, cx: &mut Context<'_>, at: Nanos) -> Poll<()> {
-        self.timer.set(at);
-        self.timer.poll(cx)
+        self.pace.poll_deadline(cx, at)
     }
 
     fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {

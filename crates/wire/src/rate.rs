@@ -10,7 +10,7 @@ const WINDOW: Duration = Duration::from_secs(10);
 
 /// One direction of one message.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct RateWatch {
+pub(crate) struct RateWatch {
     /// Since when the peer has been waited for; `None` while bytes move.
     waiting_since: Option<Nanos>,
     /// Time waited in this window before that.
@@ -22,7 +22,7 @@ pub(super) struct RateWatch {
 impl RateWatch {
     /// The peer keeps us waiting at `now`. Says when to look again, or that the peer is too slow. `moved` counts
     /// the bytes moved so far; it is asked once per window.
-    pub(super) fn waiting(
+    pub(crate) fn waiting(
         &mut self,
         now: Nanos,
         min_rate: u64,
@@ -46,12 +46,12 @@ impl RateWatch {
     }
 
     /// Whether the peer is waited for.
-    pub(super) fn is_waiting(&self) -> bool {
+    pub(crate) fn is_waiting(&self) -> bool {
         self.waiting_since.is_some()
     }
 
     /// The peer moved bytes: the wait is over for now. Says how long it was.
-    pub(super) fn moving(&mut self, now: Nanos) -> Duration {
+    pub(crate) fn moving(&mut self, now: Nanos) -> Duration {
         let wait = self.waiting_since.take().map_or(Duration::ZERO, |since| now.since(since));
         self.waited += wait;
         wait

@@ -1,0 +1,75 @@
+//! The streams of a connection: one future each, all run by the connection's own task. A place stays taken until its
+//! future has ended, so that a stream that was reset counts for as long as work is done for it.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Waker};
+
+use super::ready::{CONNECTION, Ready};
+
+/// A stream's work.
+type Work = Pin<Box<dyn Future<Output = ()>>>;
+
+struct Place {
+    waker: Waker,
+    work: Option<Work>,
+}
+
+/// The streams under way.
+pub(super) struct Streams {
+    places: Vec<Place>,
+    free: Vec<usize>,
+    ready: Arc<Ready>,
+}
+
+impl Streams {
+    /// None yet.
+    pub(super) fn new(ready: Arc<Ready>) -> Streams {
+        Streams { places: Vec::new(), free: Vec::new(), ready }
+    }
+
+    /// How many are under way.
+    pub(super) fn count(&self) -> usize {
+        self.places.len() - self.free.len()
+    }
+
+    /// Begins a stream's work at the next turn. There must be fewer than parts that can be told apart.
+    pub(super) fn add(&mut self, work: Work) {
+        let index = self.free.pop().unwrap_or_else(|| {
+            let index = self.places.len();
+            debug_assert!(index < CONNECTION);
+            self.places.push(Place { waker: self.ready.waker(index), work: None });
+            index
+        });
+        self.places[index].work = Some(work);
+        self.ready.wake(index);
+    }
+
+    /// Wakes all of them.
+    pub(super) fn wake_all(&self) {
+        for (index, place) in self.places.iter().enumerate() {
+            if place.work.is_some() {
+                self.ready.wake(index);
+            }
+        }
+    }
+
+    /// Runs those that were woken, at most so many. A panic ends the one stream it came from.
+    pub(super) fn run(&mut self, most: usize) -> usize {
+        for ran in 0..most {
+            let Some(index) = self.ready.take_stream() else { return ran };
+            let Some(place) = self.places.get_mut(index) else { continue };
+            let Some(work) = &mut place.work else { continue };
+            let mut cx = Context::from_waker(&place.waker);
+            // What the future leaves behind is dropped with it; the rest of the worker keeps to itself.
+            let turn = catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(&mut cx).is_ready()));
+            if turn.unwrap_or(true) {
+                let ended = place.work.take();
+                self.free.push(index);
+                let _ = catch_unwind(AssertUnwindSafe(|| drop(ended)));
+            }
+        }
+        most
+    }
+}
