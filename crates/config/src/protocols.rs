@@ -46,7 +46,7 @@ pub(crate) fn check(listen: &Listen, problems: &mut Problems) {
                 Protocol::Http1 => "h1",
                 Protocol::Http2 => "h2",
             };
-            problems.push(Problem::at(place, format!("`{name}` is there twice")));
+            problems.push(Problem::at(place, format!("`{name}` is there twice")).hint("write it once"));
         }
     }
 }

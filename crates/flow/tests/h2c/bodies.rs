@@ -2,7 +2,7 @@
 //! whoever is faster, bounds, and bodies that are sent a second time.
 
 use bytes::Bytes;
-use http::header::HOST;
+use http::header::{HOST, TRAILER};
 use http::{HeaderMap, HeaderValue, Request};
 use std::time::Duration;
 use tidegate_core::name::Method;
@@ -158,10 +158,13 @@ fn trailers_pass_in_both_directions() {
     run(async {
         let client = Client::to(&gateway).await;
         for (path, body, sums) in [("/api/data", &b"data"[..], &["1", "2"][..]), ("/api/empty", b"", &[])] {
-            let (response, mut stream) = client.begin(request("POST", path)).await;
+            let mut announcing = request("POST", path);
+            announcing.headers_mut().insert(TRAILER, HeaderValue::from_static("x-check"));
+            let (response, mut stream) = client.begin(announcing).await;
             upload(&mut stream, body).await.expect("send the body");
             let mut trailers = HeaderMap::new();
             trailers.insert("x-check", "sum of it".parse().unwrap());
+            trailers.insert("x-silent", "nobody was told of it".parse().unwrap());
             stream.send_trailers(trailers).expect("send trailers");
             let answer = Answer::to(response).await;
             assert_eq!((answer.status.as_u16(), &answer.body[..], answer.broken), (200, body, None));

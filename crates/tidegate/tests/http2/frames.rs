@@ -2,7 +2,7 @@
 //! Understands of the answers what tests ask about: statuses, data, resets, the end.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 pub(crate) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -14,7 +14,6 @@ pub(crate) const SETTINGS: u8 = 4;
 pub(crate) const PING: u8 = 6;
 pub(crate) const GOAWAY: u8 = 7;
 pub(crate) const WINDOW_UPDATE: u8 = 8;
-pub(crate) const CONTINUATION: u8 = 9;
 
 pub(crate) const END_STREAM: u8 = 1;
 pub(crate) const ACK: u8 = 1;
@@ -124,6 +123,19 @@ impl Peer {
         peer
     }
 
+    /// Shakes hands in two pieces, the first of so many bytes, which are read before the second.
+    pub(crate) fn in_pieces(address: SocketAddr, first: usize) -> Peer {
+        let stream = TcpStream::connect(address).expect("connect");
+        stream.set_nodelay(true).expect("set TCP_NODELAY");
+        let mut peer = Peer { stream, read: Vec::new(), next: 1 };
+        let bytes = [PREFACE, &frame(SETTINGS, 0, 0, &[])].concat();
+        let (first, second) = bytes.split_at(first);
+        peer.send(first);
+        std::thread::sleep(Duration::from_millis(20)); // a segment of its own, most likely
+        peer.send(second);
+        peer
+    }
+
     /// Sends bytes. A connection that has ended shows when it is read.
     pub(crate) fn send(&mut self, bytes: &[u8]) -> bool {
         self.stream.write_all(bytes).is_ok()
@@ -140,11 +152,6 @@ impl Peer {
         let stream = self.stream();
         self.send(&frame(HEADERS, END_HEADERS | END_STREAM, stream, &block(&get(path))));
         stream
-    }
-
-    /// Ends our side.
-    pub(crate) fn finish(&self) {
-        self.stream.shutdown(Shutdown::Write).expect("end our side");
     }
 
     /// The next thing that is said, SETTINGS and WINDOW_UPDATE left out.
@@ -243,7 +250,8 @@ pub(crate) fn get(path: &str) -> [(&str, &str); 4] {
 }
 
 fn said(kind: u8, flags: u8, stream: u32, payload: Vec<u8>) -> Option<Said> {
-    let number = |at: usize| payload.get(at..at + 4).map_or(0, |b| u32::from_be_bytes([b[0], b[1], b[2], b[3]]));
+    let number =
+        |at: usize| payload.get(at..at + 4).map_or(0, |b| u32::from_be_bytes([b[0], b[1], b[2], b[3]]));
     let ended = flags & END_STREAM != 0;
     Some(match kind {
         HEADERS => Said::Head(stream, status(&payload), ended),
@@ -267,7 +275,8 @@ fn status(block: &[u8]) -> u16 {
             [a, b, c].iter().fold(0, |n, digit| n * 10 + u16::from(**digit - b'0'))
         }
         [0x08 | 0x18 | 0x48, huffman @ 0x82..=0x83, rest @ ..] => {
-            let bits = rest.iter().take(usize::from(huffman & 0x7f)).fold(0_u32, |n, b| n << 8 | u32::from(*b));
+            let bits =
+                rest.iter().take(usize::from(huffman & 0x7f)).fold(0_u32, |n, b| n << 8 | u32::from(*b));
             digits(bits << (32 - 8 * u32::from(huffman & 0x7f)))
         }
         _ => 0,
