@@ -5,16 +5,19 @@ use tidegate_testkit::backend::OK;
 
 use crate::frames::{END_HEADERS, END_STREAM, HEADERS, Outcome, Peer, block, frame, get};
 
+/// Names and values.
+type Fields = Vec<(String, String)>;
+
 #[test]
 fn a_head_beyond_a_bound_is_answered_and_costs_one_stream() {
     let backend = RawBackend::answering(OK);
     let gateway = crate::gateway(&backend, "{ line: 2KiB, head: 8KiB, fields: 20 }");
     let path = |bytes: usize| format!("/{}", "a".repeat(bytes));
     let long = |bytes: usize| "v".repeat(bytes);
-    let many = |count: usize, value: &str| -> Vec<(String, String)> {
+    let many = |count: usize, value: &str| -> Fields {
         (0..count).map(|n| (format!("x-{n}"), value.to_owned())).collect()
     };
-    let cases: &[(&str, String, Vec<(String, String)>, u16)] = &[
+    let cases: &[(&str, String, Fields, u16)] = &[
         ("a path of a line", path(2000), vec![], 200),
         ("a path beyond a line", path(2100), vec![], 414),
         ("a value of a line", path(1), vec![("x".into(), long(2000))], 200),
