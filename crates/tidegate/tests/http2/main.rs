@@ -2,7 +2,9 @@
 //! that people use. Most of it over frames made by hand, as no library would send them.
 
 mod endings;
+mod floods;
 mod frames;
+mod programs;
 mod rules;
 mod sizes;
 
