@@ -34,8 +34,11 @@ fn curl_asks_and_uploads() {
     let file = gateway.folder().join("upload");
     std::fs::write(&file, "0123456789".repeat(100_000)).expect("write a file");
     let data = format!("@{}", file.display());
-    let upload = [&common[..], &["--data-binary", &data, "-H", "Expect: 100-continue"]].concat();
-    assert_eq!(start(&gateway, "curl", &upload, "/b").stdout.len(), 1_000_000);
+    let back = gateway.folder().join("back");
+    let back_name = back.display().to_string();
+    let sent = ["--data-binary", &data, "-H", "Expect: 100-continue", "-o", &back_name];
+    start(&gateway, "curl", &[&common[..], &sent].concat(), "/b");
+    assert!(std::fs::read(back).expect("the answer") == std::fs::read(file).expect("what was sent"));
     let head = [&common[..], &["-I"]].concat();
     assert!(start(&gateway, "curl", &head, "/c").stdout.starts_with("HTTP/2 200"));
     gateway.stop();
@@ -56,7 +59,7 @@ fn nghttp_reads_and_sends() {
     let gateway = crate::gateway(&backend, "{}");
     let file = gateway.folder().join("upload");
     std::fs::write(&file, "0123456789".repeat(30_000)).expect("write a file");
-    let ended = start(&gateway, "nghttp", &["-v", "-m", "5", "-d", &file.display().to_string()], "/a");
+    let ended = start(&gateway, "nghttp", &["-nv", "-m", "5", "-d", &file.display().to_string()], "/a");
     assert_eq!(ended.stdout.matches(":status: 200").count(), 5, "{}", ended.stdout);
     gateway.stop();
 }

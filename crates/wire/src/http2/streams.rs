@@ -73,3 +73,36 @@ impl Streams {
         most
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+    use std::future::{pending, poll_fn};
+    use std::rc::Rc;
+    use std::task::Poll;
+
+    #[test]
+    fn a_panic_ends_its_stream_alone_and_its_place_is_used_again() {
+        let ready = Ready::new();
+        let mut streams = Streams::new(ready.clone());
+        let done = Rc::new(Cell::new(0));
+        let count = |done: &Rc<Cell<u32>>| {
+            let done = done.clone();
+            poll_fn(move |_| {
+                done.set(done.get() + 1);
+                Poll::Ready(())
+            })
+        };
+        streams.add(Box::pin(count(&done)));
+        streams.add(Box::pin(async { panic!("one stream's own fault") }));
+        streams.add(Box::pin(pending()));
+        assert_eq!((streams.run(2), streams.run(2)), (2, 1), "no more than it may in one go");
+        assert_eq!((streams.count(), done.get()), (1, 1));
+        assert_eq!(streams.run(9), 0, "nobody was woken");
+        streams.add(Box::pin(count(&done)));
+        streams.add(Box::pin(count(&done)));
+        assert_eq!((streams.run(9), streams.count(), done.get()), (2, 1, 3));
+        assert_eq!(streams.places.len(), 3);
+    }
+}
