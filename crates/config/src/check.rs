@@ -86,6 +86,7 @@ fn whole(service: FileService, place: &Place, families: &Families<'_>, problems:
         health: service.health,
         host: service.host,
         connections: service.connections,
+        maintenance: service.maintenance.on(),
     }
 }
 

@@ -201,6 +201,7 @@ fn compile_service(
         meters: workshop.meters.service(name),
         connections_max: service.connections.max.get() as usize,
         connections_idle_max: service.connections.idle.get() as usize,
+        maintenance: service.maintenance.clone(),
     }
 }
 

@@ -20,11 +20,12 @@ use std::time::Duration;
 use tidegate_core::auth::Authenticator;
 use tidegate_core::balance::Balancer;
 use tidegate_core::limits::HeadLimits;
+use tidegate_core::maintenance::Maintenance;
 use tidegate_core::policy::Policy;
 use tidegate_core::problem::{Place, Source};
 use tidegate_core::rewrite::Rewrite;
 use tidegate_core::secret::Secret;
-use tidegate_core::settings::{Declaration, Fault, Placed, Shape, Table, Toggle, Word};
+use tidegate_core::settings::{Declaration, Fault, Placed, Shape, Switch, Table, Toggle, Word};
 use tidegate_core::units::{Bind, ByteRate, Bytes, Count, Label, Network, Share};
 use tidegate_core::{choice, settings};
 
@@ -120,6 +121,8 @@ pub struct Service {
     pub host: Host,
     /// Connections to its instances, of the whole process.
     pub connections: Connections,
+    /// What every request is answered while it is closed on purpose.
+    pub maintenance: Option<Maintenance>,
 }
 
 settings! {
@@ -285,6 +288,8 @@ settings! {
         pub(crate) host: Host = Host::Client,
         /// Connections to its instances, of the whole process.
         pub(crate) connections: Connections,
+        /// Closed on purpose: every request for it is answered here, and none reaches an instance. Checks go on.
+        pub(crate) maintenance: Switch<Maintenance>,
     }
     short backends;
     rest balance;

@@ -84,6 +84,8 @@ pub struct Chosen {
     pub policies: Vec<Met>,
     /// Where it leads.
     pub leads: Leads,
+    /// Of the services it leads to, those that are closed on purpose.
+    pub closed: Vec<Arc<str>>,
 }
 
 /// A policy that a request meets.
@@ -137,7 +139,9 @@ pub fn explain(config: &Config, snapshot: &Snapshot, asked: Asked<'_>) -> Result
     let (verdict, winner) = match snapshot.find(&head, &client) {
         // Without a plan of that name the snapshot is of another configuration; then there is nothing to tell.
         Found::Route(index) => match taken(&mut routes, &snapshot.plans[index].name) {
-            Some(winner) => (Verdict::Route(Box::new(chosen(&winner, &routes, &question))), Some(winner)),
+            Some(winner) => {
+                (Verdict::Route(Box::new(chosen(&winner, &routes, &question, snapshot))), Some(winner))
+            }
             None => (Verdict::NotFound, None),
         },
         Found::MethodNotAllowed(allowed) => (Verdict::MethodNotAllowed { allow: allowed.to_string() }, None),
@@ -219,7 +223,7 @@ fn taken<'a>(routes: &mut Vec<Weighed<'a>>, name: &str) -> Option<Weighed<'a>> {
     Some(routes.remove(at))
 }
 
-fn chosen(winner: &Weighed<'_>, losers: &[Weighed<'_>], question: &Question) -> Chosen {
+fn chosen(winner: &Weighed<'_>, losers: &[Weighed<'_>], question: &Question, snapshot: &Snapshot) -> Chosen {
     let route = winner.route;
     // The sort of the router is stable, and `min_by_key` gives the first of equals: the runner-up is the same.
     let rival = losers.iter().filter(|loser| loser.lacks.is_empty()).min_by_key(|loser| loser.rank);
@@ -235,21 +239,33 @@ fn chosen(winner: &Weighed<'_>, losers: &[Weighed<'_>], question: &Question) -> 
         .path
         .params(bytes)
         .map(|(name, span)| (name.to_owned(), question::decoded(span.of(bytes))));
+    let leads = match &route.to {
+        Target::Service(name) => Leads::Services(vec![(name.value.shared(), 1)]),
+        Target::Split(parts) => {
+            Leads::Services(parts.iter().map(|row| (row.name.shared(), row.value.get())).collect())
+        }
+        Target::Respond(respond) => Leads::Answer(respond.status.get() as u16),
+        Target::Redirect(redirect) => Leads::Answer(redirect.status.get()),
+    };
     Chosen {
         name: route.name.clone(),
         place: route.place.clone(),
         why,
         params: params.collect(),
         policies: route.policies.iter().map(Met::of).collect(),
-        leads: match &route.to {
-            Target::Service(name) => Leads::Services(vec![(name.value.shared(), 1)]),
-            Target::Split(parts) => {
-                Leads::Services(parts.iter().map(|row| (row.name.shared(), row.value.get())).collect())
-            }
-            Target::Respond(respond) => Leads::Answer(respond.status.get() as u16),
-            Target::Redirect(redirect) => Leads::Answer(redirect.status.get()),
-        },
+        closed: closed(&leads, snapshot),
+        leads,
     }
+}
+
+/// The services that are closed on purpose.
+fn closed(leads: &Leads, snapshot: &Snapshot) -> Vec<Arc<str>> {
+    let Leads::Services(services) = leads else { return Vec::new() };
+    let is_closed = |name: &&Arc<str>| {
+        let mut all = snapshot.services.iter();
+        all.any(|service| service.name == **name && service.maintenance.is_some())
+    };
+    services.iter().map(|(name, _)| name).filter(is_closed).cloned().collect()
 }
 
 /// What the first has before the second, in words that go on after "it wins: ".

@@ -19,6 +19,7 @@ pub mod limiter;
 pub mod limits;
 pub mod location;
 pub mod log;
+pub mod maintenance;
 pub mod meters;
 pub mod name;
 pub mod node;

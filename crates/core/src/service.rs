@@ -5,6 +5,7 @@
 use crate::balance::Balancer;
 use crate::clock::{self, Nanos};
 use crate::entry::Entry;
+use crate::maintenance::Maintenance;
 use crate::meters::{Histogram, PerWorker, ServiceMeters};
 use crate::roster::CurrentRoster;
 use crate::state::{State, StateCell};
@@ -260,6 +261,8 @@ pub struct Service {
     pub connections_max: usize,
     /// Most idle connections of the whole process to it.
     pub connections_idle_max: usize,
+    /// Closed on purpose, with this answer; its backends are checked all the same.
+    pub maintenance: Option<Maintenance>,
 }
 
 /// Cells the book may hold before it first looks for unused ones: a look is not worth less.

@@ -6,6 +6,7 @@ use tidegate_core::clock;
 use tidegate_core::date;
 use tidegate_core::exchange::{Client, Exchange};
 use tidegate_core::head::{RequestHead, ResponseHead};
+use tidegate_core::maintenance::{MAINTENANCE, Maintenance};
 use tidegate_core::name::{Method, Name};
 use tidegate_core::outcome::{Outcome, Refusal};
 use tidegate_core::plan::RoutePlan;
@@ -55,6 +56,15 @@ impl Failure {
     pub(crate) fn reply(reply: Box<Reply>) -> Failure {
         let (status, outcome) = (reply.status, reply.outcome);
         Failure { reply: Some(reply), ..Failure::new(status, outcome) }
+    }
+
+    /// A service that is closed on purpose.
+    pub(crate) fn closed(maintenance: &Maintenance, plan: &RoutePlan, record: &mut Record<'_>) -> Failure {
+        let reply = maintenance.reply();
+        if let Some(reason) = &reply.reason {
+            record.refused(plan, MAINTENANCE, reason, false);
+        }
+        Failure::reply(Box::new(reply))
     }
 
     /// Adds a field to the answer.

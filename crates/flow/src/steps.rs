@@ -119,6 +119,9 @@ pub(crate) async fn towards<'s, E: Exchange>(
             return Ok(None);
         }
     };
+    if let Some(maintenance) = &leg.service.maintenance {
+        return Err(Failure::closed(maintenance, plan, record));
+    }
     if let Some(rewrite) = &plan.rewrite {
         rewrite.apply(request, record.origin(client)).map_err(Failure::refused)?;
     }

@@ -4,12 +4,16 @@
 mod allowance;
 pub mod auth;
 mod compress;
+mod cors;
 mod headers;
 mod limit;
+mod maintenance;
 mod per;
+mod security_headers;
 mod vary;
 
 use tidegate_core::policy::Kind;
 
 /// Every member.
-pub const ALL: &[Kind] = &[limit::KIND, compress::KIND, headers::KIND];
+pub const ALL: &[Kind] =
+    &[limit::KIND, compress::KIND, cors::KIND, headers::KIND, maintenance::KIND, security_headers::KIND];

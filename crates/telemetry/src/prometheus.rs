@@ -140,6 +140,11 @@ fn services(scene: &Scene<'_>, out: &mut Page) {
             service.meters.in_flight.load(Relaxed),
         );
     }
+    let name = "tidegate_service_maintenance";
+    out.family(name, "gauge", "1 while the service is closed on purpose.");
+    for service in services {
+        out.line(name, &[("service", &service.name)], u64::from(service.maintenance.is_some()));
+    }
     out.family(
         "tidegate_retries_total",
         "counter",

@@ -92,6 +92,8 @@ pub struct Explained {
     service: Option<String>,
     /// Where the route leads.
     to: Option<To>,
+    /// Of the services it leads to, those that are closed on purpose.
+    closed: Vec<String>,
     /// The status of the gateway's own answer: that of the route, or 404, 405 or 400.
     status: Option<u16>,
     /// With 405, the methods that would do.
@@ -156,6 +158,7 @@ impl From<Explanation> for Explained {
             meets: Vec::new(),
             service: None,
             to: None,
+            closed: Vec::new(),
             status: None,
             allow: None,
         };
@@ -201,6 +204,7 @@ impl Explained {
             meets: chosen.policies.into_iter().map(Meets::from).collect(),
             service,
             to: Some(To { services: services.into_iter().map(share).collect(), status }),
+            closed: chosen.closed.iter().map(|name| name.to_string()).collect(),
             status,
             ..self
         }

@@ -33,6 +33,8 @@ pub(crate) struct Service {
     backends: usize,
     /// How many of them are not down.
     available: usize,
+    /// Whether it is closed on purpose: requests for it are answered by the gateway.
+    maintenance: bool,
     /// Requests at it now.
     in_flight: u64,
     /// Tries sent to its backends, ever.
@@ -159,6 +161,7 @@ fn shown(service: &service::Service, balance: &str) -> Service {
         balance: balance.to_owned(),
         backends: roster.backends.len(),
         available: cells().filter(|cell| !cell.is_down()).count(),
+        maintenance: service.maintenance.is_some(),
         in_flight: service.meters.in_flight.load(Relaxed),
         requests: cells().map(|cell| cell.requests.load(Relaxed)).sum(),
         failures: cells().map(|cell| cell.failures.load(Relaxed)).sum(),

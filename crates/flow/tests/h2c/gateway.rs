@@ -229,6 +229,7 @@ fn service(backends: &[&RawBackend]) -> Service {
         meters: Arc::new(ServiceMeters::default()),
         connections_max: 1024,
         connections_idle_max: 256,
+        maintenance: None,
         name,
     }
 }

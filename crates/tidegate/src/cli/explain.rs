@@ -106,6 +106,9 @@ fn chosen_text(chosen: &Chosen, out: &mut String) {
             line(out, "to", &parts.join(", "));
         }
     }
+    for name in &chosen.closed {
+        line(out, "closed", &format!("{name} is in maintenance: it is answered from here"));
+    }
 }
 
 /// A policy in a line: `limit (only watching): 100/min per consumer`.
