@@ -180,6 +180,7 @@ fn check_routes(
         check_match(route, node, &listeners, &mut matches, problems);
         check_target(&route.to, &file.services, problems);
         check_rewrite(route, problems);
+        check_copies(route, &file.services, problems);
         let name = route.name.as_ref().map_or_else(|| route.condition.name().into(), |name| name.shared());
         routes.push(Route {
             policies: members::policies(&route.policies, &name, &auth, bench, problems),
@@ -191,6 +192,8 @@ fn check_routes(
             rewrite: route.rewrite.as_ref().map(|rewrite| rewrite.path.value.clone()),
             timeout: route.timeout,
             body_bytes_max: route.body_max.get(),
+            steer: route.steer.as_ref().map(|steer| steer.value.clone()),
+            mirror: route.mirror.as_ref().map(|mirror| mirror.value.clone()),
         });
     }
     naming::tell_apart(&mut routes, &file.routes, problems);
@@ -215,6 +218,27 @@ fn check_listeners(route: &FileRoute, known: &Table<Label, Listen>, problems: &m
         }
     }
     listed.iter().map(|name| name.value.clone()).collect()
+}
+
+/// Only a split is steered, and only what goes to a service is copied to another.
+fn check_copies(route: &FileRoute, services: &Table<Label, FileService>, problems: &mut Problems) {
+    let steered = route.steer.as_ref().and_then(|steer| steer.place());
+    if let (Some(place), false) = (steered, matches!(route.to, Target::Split(_))) {
+        let problem =
+            Problem::at(place, "there is nothing to steer: the route does not lead to several services");
+        problems.push(problem.hint("write several under `to`, as in `{ catalog: 95, catalog-next: 5 }`"));
+    }
+    let Some((mirror, place)) = route.mirror.as_ref().and_then(|mirror| Some((mirror, mirror.place()?)))
+    else {
+        return;
+    };
+    if matches!(route.to, Target::Respond(_) | Target::Redirect(_)) {
+        let problem = Problem::at(place, "the route answers by itself, so there is nothing to copy");
+        problems.push(problem.hint("leave `mirror` out, or lead the route to a service"));
+    }
+    if let (Some(place), None) = (mirror.to.place(), services.get(&mirror.to)) {
+        problems.push_with(|| undefined_service(place, mirror.to.quote(), &mirror.to, services));
+    }
 }
 
 /// Only a backend could be asked for another path.
@@ -266,8 +290,9 @@ fn canonical(condition: &Match, listeners: &[Label]) -> String {
     let segments = path.split('/').map(|segment| if segment.starts_with('{') { "{}" } else { segment });
     let headers = condition.headers.iter().map(|row| ("header", row.name.as_str(), row.value.text()));
     let query = condition.query.iter().map(|row| ("query", row.name.as_str(), row.value.text()));
+    let cookies = condition.cookies.iter().map(|row| ("cookie", row.name.as_str(), row.value.text()));
     let listeners = listeners.iter().map(|name| ("listener", name.as_str(), None));
-    let mut others: Vec<_> = headers.chain(query).chain(listeners).collect();
+    let mut others: Vec<_> = headers.chain(query).chain(cookies).chain(listeners).collect();
     others.sort_unstable();
     format!("{} {host} {} {others:?}", methods.join(","), segments.collect::<Vec<_>>().join("/"))
 }

@@ -1,14 +1,14 @@
 //! The last step of taking a configuration: from typed settings to a snapshot the workers can serve. Members of
 //! families were built when the file was read; the snapshot shares them.
 
-use crate::config::{Config, Host, Route, Service};
+use crate::config::{self, Config, Host, Route, Service};
 use crate::health::{Asked, Health};
 use crate::matching::Match;
 use crate::members::Member;
 use crate::target::{Redirect, Respond, Target};
 use std::collections::HashMap;
 use std::sync::Arc;
-use tidegate_core::conditions::{Conditions, HeaderCondition, QueryCondition};
+use tidegate_core::conditions::{Conditions, CookieCondition, HeaderCondition, QueryCondition};
 use tidegate_core::entry::{self, Entry, NameBook, ResolverSettings};
 use tidegate_core::header::HeaderField;
 use tidegate_core::meters::Meters;
@@ -100,7 +100,7 @@ pub fn compile(config: &Config, number: u64, workshop: &Workshop<'_>) -> Result<
         let is_in_use = |service: &Arc<service::Service>| {
             services.get(&service.name).is_some_and(|now| Arc::ptr_eq(now, service))
         };
-        plan.target.legs().all(|leg| is_in_use(&leg.service)).then(|| plan.clone())
+        plan.legs().all(|leg| is_in_use(&leg.service)).then(|| plan.clone())
     };
     let mut plans = Vec::with_capacity(config.routes.len());
     let mut matches = Vec::with_capacity(config.routes.len());
@@ -118,7 +118,7 @@ pub fn compile(config: &Config, number: u64, workshop: &Workshop<'_>) -> Result<
             let service = services.get(name)?.clone();
             Some(Leg { meters: workshop.meters.route(&route.name, name), service })
         };
-        let Some(target) = compile_target(&route.to, leg) else {
+        let Some(target) = compile_target(route, leg) else {
             problems.push(Problem::at(&route.place, "leads to a service that could not be made"));
             continue;
         };
@@ -133,6 +133,7 @@ pub fn compile(config: &Config, number: u64, workshop: &Workshop<'_>) -> Result<
             policies,
             timeout: route.timeout,
             body_bytes_max: route.body_bytes_max,
+            mirror: route.mirror.as_ref().and_then(|mirror| compile_mirror(mirror, leg)),
             meters: workshop.meters.route(&route.name, &none),
         }));
     }
@@ -145,12 +146,16 @@ pub fn compile(config: &Config, number: u64, workshop: &Workshop<'_>) -> Result<
         unrouted: workshop.meters.route(&none, &none),
         log: is_logging.then(|| workshop.meters.log().clone()),
         alive: workshop.meters.snapshot(),
-        resolver: ResolverSettings {
-            servers: config.resolver.servers.iter().map(|server| server.0).collect(),
-            timeout: config.resolver.timeout,
-        },
+        resolver: resolver(config),
     };
     problems.unless_any(snapshot)
+}
+
+fn resolver(config: &Config) -> ResolverSettings {
+    ResolverSettings {
+        servers: config.resolver.servers.iter().map(|server| server.0).collect(),
+        timeout: config.resolver.timeout,
+    }
 }
 
 /// The policies of a route, shared with its configuration.
@@ -223,12 +228,20 @@ fn compile_health(health: &Health) -> service::Health {
     }
 }
 
-fn compile_target(target: &Target, leg: impl Fn(&Arc<str>) -> Option<Leg>) -> Option<plan::Target> {
-    match target {
+fn compile_mirror(
+    mirror: &config::Mirror,
+    leg: impl Fn(&Arc<str>) -> Option<Leg>,
+) -> Option<Arc<plan::Mirror>> {
+    let leg = leg(&mirror.to.shared())?;
+    Some(Arc::new(plan::Mirror { leg, share_millionths: mirror.share.millionths }))
+}
+
+fn compile_target(route: &Route, leg: impl Fn(&Arc<str>) -> Option<Leg>) -> Option<plan::Target> {
+    match &route.to {
         Target::Service(name) => leg(&name.value.shared()).map(plan::Target::Service),
         Target::Split(parts) => {
             let parts = parts.iter().map(|row| Some((row.value.get(), leg(&row.name.shared())?)));
-            Split::new(parts.collect::<Option<_>>()?).map(plan::Target::Split)
+            Split::new(parts.collect::<Option<_>>()?, route.steer.clone()).map(plan::Target::Split)
         }
         Target::Respond(respond) => Some(plan::Target::Respond(compile_respond(respond))),
         Target::Redirect(redirect) => Some(plan::Target::Redirect(compile_redirect(redirect))),
@@ -249,7 +262,7 @@ fn compile_redirect(redirect: &Redirect) -> plan::Redirect {
 
 /// What the router leaves to be asked of a request.
 pub(crate) fn conditions(route: &Route) -> Conditions {
-    let Match { headers, query, .. } = &route.condition;
+    let Match { headers, query, cookies, .. } = &route.condition;
     Conditions {
         listeners: route.listeners.iter().map(Label::shared).collect(),
         headers: headers
@@ -260,6 +273,13 @@ pub(crate) fn conditions(route: &Route) -> Conditions {
             .iter()
             .map(|row| QueryCondition {
                 key: row.name.as_str().as_bytes().into(),
+                wanted: row.value.compiled(),
+            })
+            .collect(),
+        cookies: cookies
+            .iter()
+            .map(|row| CookieCondition {
+                name: row.name.as_str().as_bytes().into(),
                 wanted: row.value.compiled(),
             })
             .collect(),

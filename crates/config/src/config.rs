@@ -26,6 +26,7 @@ use tidegate_core::problem::{Place, Source};
 use tidegate_core::rewrite::Rewrite;
 use tidegate_core::secret::Secret;
 use tidegate_core::settings::{Declaration, Fault, Placed, Shape, Switch, Table, Toggle, Word};
+use tidegate_core::steer::Steer;
 use tidegate_core::units::{Bind, ByteRate, Bytes, Count, Label, Network, Share};
 use tidegate_core::{choice, settings};
 
@@ -88,6 +89,10 @@ pub struct Route {
     pub timeout: Option<Duration>,
     /// Most bytes of request body.
     pub body_bytes_max: u64,
+    /// What a split is steered by.
+    pub steer: Option<Steer>,
+    /// Who gets copies of its requests.
+    pub mirror: Option<Mirror>,
     /// The policies it uses, in the order in which requests meet them.
     pub policies: Vec<Member<dyn Policy>>,
 }
@@ -100,6 +105,8 @@ impl PartialEq for Route {
             && self.condition == other.condition
             && self.to == other.to
             && self.rewrite == other.rewrite
+            && self.steer == other.steer
+            && self.mirror == other.mirror
             && self.policies == other.policies
     }
 }
@@ -168,6 +175,10 @@ settings! {
         pub(crate) condition: Placed<Match> as "match",
         /// Where they go: a service, several by weight, an answer from here, or elsewhere.
         pub(crate) to: Target,
+        /// What sends a request to one of several services, whatever chance says: the value of a header or a cookie. One that names a service of the split picks it; any other keeps to one by its hash.
+        pub(crate) steer: Option<Placed<Steer>>,
+        /// Another service that gets copies of requests. Its answers are thrown away, and no client notices.
+        pub(crate) mirror: Option<Placed<Mirror>>,
         /// What their path becomes before a backend sees it.
         pub(crate) rewrite: Option<PathRewrite>,
         /// From the request's head to the answer's head, all tries included. Unlimited unless set; the service's own timeouts hold besides.
@@ -176,6 +187,17 @@ settings! {
         pub(crate) body_max: Bytes = Bytes::new(10 << 20),
     }
     rest policies;
+}
+
+settings! {
+    /// Copies of requests for another service.
+    pub struct Mirror {
+        /// The service.
+        pub to: Placed<Label>,
+        /// Of how many requests.
+        pub share: Share = Share { millionths: 1_000_000 },
+    }
+    short to;
 }
 
 settings! {

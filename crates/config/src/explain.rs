@@ -18,6 +18,7 @@ use tidegate_core::plan::Snapshot;
 use tidegate_core::policy::Policy;
 use tidegate_core::problem::{Place, Problem};
 use tidegate_core::router::{Advantage, Found, RouteMatch, Specificity};
+use tidegate_core::settings::Word;
 
 /// Other routes that are told of: the nearest ones. Nobody reads on to a ninth.
 const OTHERS_MAX: usize = 8;
@@ -84,6 +85,10 @@ pub struct Chosen {
     pub policies: Vec<Met>,
     /// Where it leads.
     pub leads: Leads,
+    /// What sends a request to one of several services, if anything but chance does: `cookie:variant`.
+    pub steer: Option<String>,
+    /// Who gets copies of its requests, and of how many: `catalog-next, 10%`.
+    pub mirror: Option<String>,
     /// Of the services it leads to, those that are closed on purpose.
     pub closed: Vec<Arc<str>>,
 }
@@ -211,6 +216,11 @@ fn others_lacking(
             lacks.push(format!("it needs `{}={}` in the query", row.name.as_str(), row.value.shown()));
         }
     }
+    for (row, condition) in route.condition.cookies.iter().zip(&conditions.cookies) {
+        if !condition.holds(head) {
+            lacks.push(format!("it needs the cookie `{}={}`", row.name.as_str(), row.value.shown()));
+        }
+    }
     if !conditions.takes_listener(client) {
         let names: Vec<String> = route.listeners.iter().map(|name| format!("`{name}`")).collect();
         lacks.push(format!("it takes requests of {}", names.join(", ")));
@@ -253,6 +263,11 @@ fn chosen(winner: &Weighed<'_>, losers: &[Weighed<'_>], question: &Question, sna
         why,
         params: params.collect(),
         policies: route.policies.iter().map(Met::of).collect(),
+        steer: route.steer.as_ref().map(Word::show),
+        mirror: route
+            .mirror
+            .as_ref()
+            .map(|mirror| format!("{}, {}", mirror.to.as_str(), mirror.share.show())),
         closed: closed(&leads, snapshot),
         leads,
     }

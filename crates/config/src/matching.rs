@@ -1,6 +1,6 @@
 //! What a route asks of a request: a path, a host, methods, header fields, the query.
 
-use crate::wanted::{FieldName, QueryKey, Wanted};
+use crate::wanted::{CookieName, FieldName, QueryKey, Wanted};
 use std::borrow::Cow;
 use std::fmt::Write;
 use tidegate_core::name::Method;
@@ -23,6 +23,8 @@ settings! {
         pub headers: Table<FieldName, Wanted> = Table::default(),
         /// Keys that the query must have, with exactly this value, or with any for `"*"`; compared decoded. Of several of a key one is enough.
         pub query: Table<QueryKey, Wanted> = Table::default(),
+        /// Cookies that must be there, with exactly this value, or with any for `"*"`. Of several of a name one is enough.
+        pub cookies: Table<CookieName, Wanted> = Table::default(),
     }
     short path;
 }

@@ -46,6 +46,9 @@ fn further(route: &Route) -> String {
     for row in &route.condition.query {
         write!(text, " query:{}={}", row.name.as_str(), row.value.shown()).unwrap_or_default();
     }
+    for row in &route.condition.cookies {
+        write!(text, " cookie:{}={}", row.name.as_str(), row.value.shown()).unwrap_or_default();
+    }
     if !route.listeners.is_empty() {
         let names: Vec<&str> = route.listeners.iter().map(|name| name.as_str()).collect();
         write!(text, " listener:{}", names.join(",")).unwrap_or_default();

@@ -3,6 +3,7 @@
 
 use std::fmt::{self, Debug, Formatter};
 use tidegate_core::conditions;
+use tidegate_core::cookie;
 use tidegate_core::head::is_field_value;
 use tidegate_core::header::{NAME_PATTERN, NAME_WHAT, OWN, check_name};
 use tidegate_core::node::{Node, Value};
@@ -44,6 +45,35 @@ impl Word for FieldName {
 
     fn stand_in() -> FieldName {
         FieldName(String::from("x-none"))
+    }
+}
+
+/// The name of a cookie, with its case.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct CookieName(String);
+
+impl CookieName {
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Word for CookieName {
+    const WHAT: &str = "the name of a cookie";
+    const PATTERN: &str = NAME_PATTERN;
+
+    fn parse(text: &str) -> Result<CookieName, Fault> {
+        cookie::check_name(text)?;
+        Ok(CookieName(text.to_owned()))
+    }
+
+    fn show(&self) -> String {
+        self.0.clone()
+    }
+
+    fn stand_in() -> CookieName {
+        CookieName(String::from("none"))
     }
 }
 

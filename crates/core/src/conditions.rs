@@ -1,6 +1,7 @@
 //! What a route asks of a request beside host, path and method: header fields, the query, the listener. The router
 //! asks about them only for routes that have some. Pure.
 
+use crate::cookie;
 use crate::exchange::Client;
 use crate::head::RequestHead;
 use crate::name::Name;
@@ -16,6 +17,8 @@ pub struct Conditions {
     pub headers: Box<[HeaderCondition]>,
     /// Parts of the query, all of them.
     pub query: Box<[QueryCondition]>,
+    /// Cookies, all of them.
+    pub cookies: Box<[CookieCondition]>,
 }
 
 /// What is asked of a value.
@@ -44,17 +47,34 @@ pub struct QueryCondition {
     pub wanted: Wanted,
 }
 
+/// A cookie of that name has the value; of several one is enough.
+#[derive(Clone, Debug)]
+pub struct CookieCondition {
+    /// The name, with its case.
+    pub name: Box<[u8]>,
+    /// What its value must be.
+    pub wanted: Wanted,
+}
+
 impl Wanted {
     /// Exactly these bytes.
     pub fn exactly(value: &[u8]) -> Wanted {
         Wanted::Exactly(Secret::new(value.into()))
+    }
+
+    /// Whether a value is as wanted, byte for byte.
+    fn is(&self, value: &[u8]) -> bool {
+        match self {
+            Wanted::Any => true,
+            Wanted::Exactly(wanted) => value == &wanted.reveal()[..],
+        }
     }
 }
 
 impl Conditions {
     /// How many there are; the listeners are one.
     pub fn count(&self) -> usize {
-        usize::from(!self.listeners.is_empty()) + self.headers.len() + self.query.len()
+        usize::from(!self.listeners.is_empty()) + self.headers.len() + self.query.len() + self.cookies.len()
     }
 
     /// Whether all of them hold.
@@ -62,6 +82,7 @@ impl Conditions {
         self.takes_listener(client)
             && self.headers.iter().all(|header| header.holds(request, client))
             && self.query.iter().all(|part| part.holds(request))
+            && self.cookies.iter().all(|cookie| cookie.holds(request))
     }
 
     /// Whether the client came to a listener that will do.
@@ -82,10 +103,7 @@ impl HeaderCondition {
         if client.trusted.is_none() && is_for_trusted(self.known) {
             return false;
         }
-        let is_wanted = |value: &[u8]| match &self.wanted {
-            Wanted::Any => true,
-            Wanted::Exactly(wanted) => value == &wanted.reveal()[..],
-        };
+        let is_wanted = |value: &[u8]| self.wanted.is(value);
         match self.known {
             Name::Other => request.fields.find_all(self.name.as_bytes()).any(is_wanted),
             known => request.fields.all(known).any(is_wanted),
@@ -104,6 +122,13 @@ fn is_for_trusted(name: Name) -> bool {
             | Name::Forwarded
             | Name::Via
     )
+}
+
+impl CookieCondition {
+    /// Whether it holds.
+    pub fn holds(&self, request: &RequestHead) -> bool {
+        cookie::values(&request.fields, &self.name).any(|value| self.wanted.is(value))
+    }
 }
 
 impl QueryCondition {
@@ -210,13 +235,23 @@ mod tests {
             trusted: None,
         };
         let mut request = RequestHead::default();
-        for (name, value) in [("X-Beta", "0"), ("x-BETA", "1"), ("Empty", ""), ("Cookie", "a"), ("Gone", "1")]
-        {
+        for (name, value) in [
+            ("X-Beta", "0"),
+            ("x-BETA", "1"),
+            ("Empty", ""),
+            ("Cookie", "a"),
+            ("Cookie", "b=2; beta=1"),
+            ("Gone", "1"),
+        ] {
             request.fields.push(name, value.as_bytes());
         }
         request.fields.remove_named(b"gone");
         let header = |name: &str, wanted: Wanted| Conditions {
             headers: [HeaderCondition::new(name, wanted)].into(),
+            ..Conditions::default()
+        };
+        let cookie = |name: &str, wanted: Wanted| Conditions {
+            cookies: [CookieCondition { name: name.as_bytes().into(), wanted }].into(),
             ..Conditions::default()
         };
         for (conditions, expected) in [
@@ -226,6 +261,10 @@ mod tests {
             (header("x-beta", exactly("2")), false),
             (header("x-beta", exactly("")), false),
             (header("x-beta", Wanted::Any), true),
+            (cookie("beta", exactly("1")), true),
+            (cookie("beta", exactly("2")), false),
+            (cookie("beta", Wanted::Any), true),
+            (cookie("Beta", Wanted::Any), false),
             (header("cookie", exactly("a")), true),
             (header("cookie", exactly("A")), false),
             (header("empty", Wanted::Any), true),

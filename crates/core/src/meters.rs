@@ -10,7 +10,7 @@ mod worker;
 pub use histogram::{BOUNDS_SECONDS, Histogram, HistogramSum};
 pub use latency::{LATENCY_BUCKETS, Latency, quantile};
 pub use refusals::{Refusals, Refused, TOLD_MAX, Told};
-pub use route::{RouteCells, RouteMeters};
+pub use route::{Mirrored, RouteCells, RouteMeters};
 pub use worker::{PerWorker, WORKERS_MAX, bump};
 
 use crate::budget::RetryBudget;

@@ -56,6 +56,7 @@ names! {
     XForwardedFor = "x-forwarded-for",
     XForwardedHost = "x-forwarded-host",
     XForwardedProto = "x-forwarded-proto",
+    XMirrored = "x-mirrored",
     XRequestId = "x-request-id",
 }
 

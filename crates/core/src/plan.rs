@@ -14,6 +14,7 @@ use crate::policy::{BodyNeed, Policy};
 use crate::rewrite::Rewrite;
 use crate::router::{Found, Lookup, Router};
 use crate::service::Service;
+use crate::steer::{self, Steer};
 use crate::template::Template;
 use std::sync::Arc;
 use std::time::Duration;
@@ -71,18 +72,21 @@ impl Target {
     }
 }
 
-/// Services with their shares. Invariant: not empty, and the weights sum to `total` > 0.
+/// Services with their shares. Invariant: the weights sum to `total` > 0.
 pub struct Split {
     parts: Box<[(u32, Leg)]>,
     total: u32,
+    /// What sends a request to one of them whatever chance says.
+    steer: Option<Steer>,
 }
 
 impl Split {
-    /// A split; `None` if no part has weight.
-    pub fn new(parts: Vec<(u32, Leg)>) -> Option<Split> {
-        let parts: Box<[_]> = parts.into_iter().filter(|(weight, _)| *weight > 0).collect();
+    /// A split; `None` if no part has weight. A part without weight is only reached by its name.
+    pub fn new(parts: Vec<(u32, Leg)>, steer: Option<Steer>) -> Option<Split> {
+        let is_reached = |weight: u32| weight > 0 || steer.is_some();
+        let parts: Box<[_]> = parts.into_iter().filter(|(weight, _)| is_reached(*weight)).collect();
         let total = parts.iter().try_fold(0u32, |sum, (weight, _)| sum.checked_add(*weight))?;
-        (total > 0).then_some(Split { parts, total })
+        (total > 0).then_some(Split { parts, total, steer })
     }
 
     /// Every way there is.
@@ -90,8 +94,34 @@ impl Split {
         self.parts.iter().map(|(_, leg)| leg)
     }
 
-    /// The way for a throw of the dice.
-    pub fn pick(&self, random: u64) -> &Leg {
+    /// The way for a request, and for a throw of the dice if nothing in it says more.
+    pub fn choose(&self, request: &RequestHead, random: u64) -> &Leg {
+        match self.steer.as_ref().and_then(|steer| steer.value(request)) {
+            Some(value) => self.steered(value),
+            None => self.pick(random),
+        }
+    }
+
+    /// The service of that name, or else the one the value keeps to.
+    fn steered(&self, value: &[u8]) -> &Leg {
+        let mut nearest = (f64::INFINITY, &self.parts[0].1);
+        for (weight, leg) in &self.parts {
+            let name = leg.service.name.as_bytes();
+            if name == value {
+                return leg;
+            }
+            if *weight == 0 {
+                continue;
+            }
+            let distance = steer::distance(value, name, *weight);
+            if distance < nearest.0 {
+                nearest = (distance, leg);
+            }
+        }
+        nearest.1
+    }
+
+    fn pick(&self, random: u64) -> &Leg {
         let mut left = ((u128::from(random) * u128::from(self.total)) >> 64) as u32;
         for (weight, leg) in &self.parts {
             if left < *weight {
@@ -101,6 +131,14 @@ impl Split {
         }
         &self.parts[self.parts.len() - 1].1
     }
+}
+
+/// A service that gets copies of requests. Nobody waits for its answers.
+pub struct Mirror {
+    /// The way there.
+    pub leg: Leg,
+    /// Of how many requests, in millionths.
+    pub share_millionths: u32,
 }
 
 /// A policy of a route.
@@ -151,8 +189,17 @@ pub struct RoutePlan {
     pub timeout: Option<Duration>,
     /// Most bytes of request body.
     pub body_bytes_max: u64,
-    /// Counters of answers given without a service.
+    /// Who gets copies of its requests.
+    pub mirror: Option<Arc<Mirror>>,
+    /// Counters of answers given without a service, and of copies.
     pub meters: Arc<RouteMeters>,
+}
+
+impl RoutePlan {
+    /// The ways to services, that of copies among them.
+    pub fn legs(&self) -> impl Iterator<Item = &Leg> {
+        self.target.legs().chain(self.mirror.iter().map(|mirror| &mirror.leg))
+    }
 }
 
 /// A whole configuration, ready to serve.

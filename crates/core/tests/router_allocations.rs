@@ -3,7 +3,7 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
-use tidegate_core::conditions::{Conditions, HeaderCondition, QueryCondition, Wanted};
+use tidegate_core::conditions::{Conditions, CookieCondition, HeaderCondition, QueryCondition, Wanted};
 use tidegate_core::exchange::Client;
 use tidegate_core::head::RequestHead;
 use tidegate_core::location::Location;
@@ -89,6 +89,7 @@ fn no_condition_redirect_or_rewrite_allocates() {
         headers: [HeaderCondition::new("x-beta", Wanted::Any), HeaderCondition::new("cookie", Wanted::Any)]
             .into(),
         query: [QueryCondition { key: b"a b"[..].into(), wanted: Wanted::exactly(b"c d") }].into(),
+        cookies: [CookieCondition { name: b"c"[..].into(), wanted: Wanted::exactly(b"1") }].into(),
     };
     let client = Client { address: None, listener: "http".into(), is_secure: false, trusted: None };
     let origin = Origin { client: &client, request_id: b"7f", identity: None };

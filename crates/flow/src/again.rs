@@ -3,13 +3,14 @@
 //! budget lasts. Called by `call`.
 
 use tidegate_core::balance::Tried;
-use tidegate_core::clock::{self, Nanos};
+use tidegate_core::clock;
 use tidegate_core::exchange::Exchange;
 use tidegate_core::head::RequestHead;
 use tidegate_core::outcome::Outcome;
 use tidegate_core::plan::Leg;
 use tidegate_core::service::{RetryOn, Service};
 
+use crate::call::{Again, Bounds};
 use crate::record::Record;
 use crate::rescue::Failure;
 use crate::reserve::{self, Reservation};
@@ -82,7 +83,7 @@ impl TryFailed {
 /// The tries of one request.
 pub(crate) struct Tries<'s> {
     leg: &'s Leg,
-    deadline: Nanos,
+    bounds: Bounds,
     /// One for all tries: where the request has failed is known by the place in it.
     roster: PinnedRoster,
     /// Where it has failed.
@@ -96,9 +97,9 @@ pub(crate) struct Tries<'s> {
 
 impl<'s> Tries<'s> {
     /// None yet.
-    pub(crate) fn new(worker: &Worker, leg: &'s Leg, deadline: Nanos) -> Tries<'s> {
+    pub(crate) fn new(worker: &Worker, leg: &'s Leg, bounds: Bounds) -> Tries<'s> {
         let roster = worker.roster(&leg.service);
-        Tries { leg, deadline, roster, tried: Tried::default(), retries: 0, moves: 0 }
+        Tries { leg, bounds, roster, tried: Tried::default(), retries: 0, moves: 0 }
     }
 
     /// The backends to try.
@@ -118,7 +119,10 @@ impl<'s> Tries<'s> {
     ) -> Option<Reservation<'s>> {
         let service: &Service = &self.leg.service;
         self.tried.add(index);
-        if clock::coarse() >= self.deadline || !failed.may_move(service.retry.on, request) {
+        if self.bounds.again == Again::Never || clock::coarse() >= self.bounds.deadline {
+            return None;
+        }
+        if !failed.may_move(service.retry.on, request) {
             return None;
         }
         let index = reserve::pick(worker, service, &self.roster, self.tried)?;

@@ -63,6 +63,39 @@ impl Reached<'_, '_> {
     }
 }
 
+/// What bounds a call.
+#[derive(Clone, Copy)]
+pub(crate) struct Bounds {
+    /// Until the head of the answer, all tries included.
+    pub deadline: Nanos,
+    /// Most bytes of request body.
+    body_bytes_max: u64,
+    /// Whether a failed try is repeated as the service says.
+    pub again: Again,
+}
+
+/// Whether a failed try is repeated.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Again {
+    /// As the service says.
+    Allowed,
+    /// No, but for one on a kept connection that had ended.
+    Never,
+}
+
+impl Bounds {
+    /// Those of a client's request.
+    pub(crate) fn of(plan: &RoutePlan, record: &Record<'_>) -> Bounds {
+        let deadline = plan.timeout.map_or(Nanos::NEVER, |timeout| record.head_at().after(timeout));
+        Bounds { deadline, body_bytes_max: plan.body_bytes_max, again: Again::Allowed }
+    }
+
+    /// One try until then, with a body that is here already.
+    pub(crate) fn once(deadline: Nanos) -> Bounds {
+        Bounds { deadline, body_bytes_max: u64::MAX, again: Again::Never }
+    }
+}
+
 /// How a try ended without an answer.
 pub(crate) enum TryError {
     /// The backend's fault.
@@ -71,10 +104,10 @@ pub(crate) enum TryError {
     Final(Failure),
 }
 
-/// Calls a service.
+/// Calls a service. What of the request was kept for another try still is, when it returns.
 pub(crate) async fn call<'s, 'w, E: Exchange>(
     worker: &'w Worker,
-    plan: &RoutePlan,
+    bounds: Bounds,
     leg: &'s Leg,
     request: &mut RequestHead,
     client: &mut E,
@@ -82,14 +115,14 @@ pub(crate) async fn call<'s, 'w, E: Exchange>(
     record: &mut Record<'_>,
 ) -> Result<Reached<'s, 'w>, Failure> {
     let service: &Service = &leg.service;
-    let deadline = plan.timeout.map_or(Nanos::NEVER, |timeout| record.head_at().after(timeout));
-    let mut tries = Tries::new(worker, leg, deadline);
+    let deadline = bounds.deadline;
+    let mut tries = Tries::new(worker, leg, bounds);
     let mut reuse = Reuse::Allowed;
     let mut reservation = reserve::reserve(worker, service, tries.roster())?;
     loop {
         record.attempt(reservation.backend());
         let begun = clock::coarse();
-        let upload = Pump::new(&worker.pipes, plan.body_bytes_max);
+        let upload = Pump::new(&worker.pipes, bounds.body_bytes_max);
         let result = attempt(
             worker,
             service,
@@ -128,7 +161,6 @@ pub(crate) async fn call<'s, 'w, E: Exchange>(
                         continue;
                     }
                 }
-                client.let_go();
                 record.tried(leg, if is_failed { Last::Failed } else { Last::Answered });
                 return Ok(reached);
             }

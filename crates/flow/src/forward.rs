@@ -40,7 +40,7 @@ pub(crate) fn request<E: Exchange>(
             }
             Name::CdnLoop => is_signed = true,
             // From nobody, trusted or not: a backend believes it. What mimics the name the codec has dropped.
-            Name::XConsumer => field.is_removed = true,
+            Name::XConsumer | Name::XMirrored => field.is_removed = true,
             _ => {}
         }
     }

@@ -11,6 +11,7 @@ mod held;
 mod inbound;
 mod json;
 mod line;
+mod mirror;
 mod origin;
 mod outbound;
 mod pump;
@@ -27,5 +28,6 @@ mod text;
 mod tunnel;
 pub mod worker;
 
+pub use mirror::Copy;
 pub use rehearse::{End, Rehearsal, rehearse};
 pub use worker::Worker;

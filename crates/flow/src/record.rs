@@ -117,6 +117,19 @@ impl Record<'_> {
     /// The request's head has come.
     pub(crate) fn begin<'s>(worker: &Worker, snapshot: &'s Snapshot, request: &RequestHead) -> Record<'s> {
         Record {
+            logged: snapshot.log.as_deref().map(|log| Logged {
+                log,
+                path: request.path,
+                query: request.query,
+                backend: None,
+            }),
+            ..Record::detached(worker)
+        }
+    }
+
+    /// The same of a request that nobody is told of.
+    pub(crate) fn detached<'s>(worker: &Worker) -> Record<'s> {
+        Record {
             id: RequestId::new(worker),
             client: None,
             worker: worker.number,
@@ -135,12 +148,7 @@ impl Record<'_> {
             picked_at: None,
             connected_at: None,
             first_byte_at: None,
-            logged: snapshot.log.as_deref().map(|log| Logged {
-                log,
-                path: request.path,
-                query: request.query,
-                backend: None,
-            }),
+            logged: None,
         }
     }
 

@@ -7,12 +7,13 @@ use tidegate_core::plan::{Leg, RoutePlan, Snapshot, Target};
 use tidegate_wire::http1::response::ParsedResponse;
 use tidegate_wire::scratch::Leased;
 
+use crate::call::Bounds;
 use crate::gather::{self, Gathered};
 use crate::held::Held;
 use crate::record::Record;
 use crate::rescue::Failure;
 use crate::worker::Worker;
-use crate::{call, deliver, forward, inbound, outbound, reply, rescue, route};
+use crate::{call, deliver, forward, inbound, mirror, outbound, reply, rescue, route};
 
 /// Serves one request.
 pub(crate) async fn run<E: Exchange>(worker: &Worker, request: &mut RequestHead, client: &mut E) {
@@ -69,7 +70,12 @@ async fn onward<'s, E: Exchange>(
         // After the policies: what they edit does not come as a trailer either.
         client.announce_trailers(request);
     }
-    let mut reached = call::call(worker, plan, leg, request, client, response, record).await?;
+    let bounds = Bounds::of(plan, record);
+    let mut reached = call::call(worker, bounds, leg, request, client, response, record).await?;
+    if let Some(mirror) = &plan.mirror {
+        mirror::copy(worker, plan, mirror, request, client, &reached);
+    }
+    client.let_go();
     let ParsedResponse { length, stated_length, .. } = reached.parsed;
     let body = AnswerBody { length, stated_length };
     let shaped = outbound::outbound(plan, request, response, body, client.client(), record);
@@ -108,7 +114,7 @@ pub(crate) async fn towards<'s, E: Exchange>(
     }
     let leg = match &plan.target {
         Target::Service(leg) => leg,
-        Target::Split(split) => split.pick(worker.random()),
+        Target::Split(split) => split.choose(request, worker.random()),
         Target::Respond(answer) => {
             reply::respond(worker, plan, answer, request, client, response, record).await?;
             return Ok(None);

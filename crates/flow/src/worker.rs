@@ -13,6 +13,7 @@ use tidegate_core::roster::Version;
 use tidegate_core::service::{Roster, Service};
 use tidegate_wire::pool::Pool;
 
+use crate::mirror::Copies;
 use crate::pump::Pipes;
 
 /// A worker's own reference to the shared snapshot: requests count it without an atomic instruction.
@@ -44,6 +45,8 @@ pub struct Worker {
     /// Idle connections to backends.
     pub pool: Pool,
     pub(crate) pipes: Pipes,
+    /// Requests that are copied to other services.
+    pub(crate) copies: Copies,
     random: Cell<u64>,
 }
 
@@ -59,6 +62,7 @@ impl Worker {
             rosters_seen: Cell::new(Version::newest()),
             pool: Pool::default(),
             pipes: Pipes::default(),
+            copies: Copies::default(),
             random: Cell::new(seed),
         }
     }

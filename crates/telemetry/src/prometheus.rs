@@ -31,6 +31,7 @@ pub fn text(scene: &Scene<'_>) -> String {
     let mut out = Page(String::with_capacity(16 << 10));
     requests(scene, &mut out);
     refusals(scene, &mut out);
+    mirrored(scene, &mut out);
     counts::page(scene.shelf, &mut out);
     listeners(scene, &mut out);
     services(scene, &mut out);
@@ -104,6 +105,21 @@ fn refusals(scene: &Scene<'_>, out: &mut Page) {
             |what: &Refused| !what.is_observed && matches!(what.reason, "rate" | "quota" | "concurrency");
         for (what, count) in refused.iter().filter(|(what, _)| is_limit(what)) {
             out.line(name, &[("route", &meters.route), ("reason", what.reason)], *count);
+        }
+    }
+}
+
+/// What became of copies of requests.
+fn mirrored(scene: &Scene<'_>, out: &mut Page) {
+    let name = "tidegate_mirrored_total";
+    out.family(name, "counter", "Requests that were to be copied to another service, by what became of it.");
+    for meters in scene.meters.routes() {
+        let counts = meters.mirrored.all();
+        if counts.iter().all(|(_, count)| *count == 0) {
+            continue;
+        }
+        for (result, count) in counts {
+            out.line(name, &[("route", &meters.route), ("result", result)], count);
         }
     }
 }

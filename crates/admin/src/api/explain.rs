@@ -92,6 +92,12 @@ pub struct Explained {
     service: Option<String>,
     /// Where the route leads.
     to: Option<To>,
+    /// What sends a request to one of several services, if anything but chance does: a header or a cookie.
+    #[schema(example = "cookie:variant")]
+    steer: Option<String>,
+    /// Who gets copies of its requests, and of how many.
+    #[schema(example = "catalog-next, 10%")]
+    mirror: Option<String>,
     /// Of the services it leads to, those that are closed on purpose.
     closed: Vec<String>,
     /// The status of the gateway's own answer: that of the route, or 404, 405 or 400.
@@ -158,6 +164,8 @@ impl From<Explanation> for Explained {
             meets: Vec::new(),
             service: None,
             to: None,
+            steer: None,
+            mirror: None,
             closed: Vec::new(),
             status: None,
             allow: None,
@@ -204,6 +212,8 @@ impl Explained {
             meets: chosen.policies.into_iter().map(Meets::from).collect(),
             service,
             to: Some(To { services: services.into_iter().map(share).collect(), status }),
+            steer: chosen.steer,
+            mirror: chosen.mirror,
             closed: chosen.closed.iter().map(|name| name.to_string()).collect(),
             status,
             ..self

@@ -102,6 +102,33 @@ pub struct RouteMeters {
     pub of_service: Arc<ServiceMeters>,
     /// What its policies have refused.
     pub refusals: Refusals,
+    /// What became of copies of its requests.
+    pub mirrored: Mirrored,
+}
+
+/// Copies of requests, by what became of them, over all workers.
+#[derive(Debug, Default)]
+pub struct Mirrored {
+    /// Answered, whatever the answer.
+    pub answered: AtomicU64,
+    /// Not answered, or not in time.
+    pub failed: AtomicU64,
+    /// Not sent: too many were under way.
+    pub dropped: AtomicU64,
+    /// Not sent: the request was no longer whole, or never was.
+    pub skipped: AtomicU64,
+}
+
+impl Mirrored {
+    /// All of them, with the words of metrics.
+    pub fn all(&self) -> [(&'static str, u64); 4] {
+        [
+            ("answered", self.answered.load(Relaxed)),
+            ("failed", self.failed.load(Relaxed)),
+            ("dropped", self.dropped.load(Relaxed)),
+            ("skipped", self.skipped.load(Relaxed)),
+        ]
+    }
 }
 
 impl RouteMeters {
@@ -112,8 +139,14 @@ impl RouteMeters {
         of_service: Arc<ServiceMeters>,
         workers: usize,
     ) -> RouteMeters {
-        let refusals = Refusals::default();
-        RouteMeters { cells: PerWorker::new(workers), route, service, of_service, refusals }
+        RouteMeters {
+            cells: PerWorker::new(workers),
+            route,
+            service,
+            of_service,
+            refusals: Refusals::default(),
+            mirrored: Mirrored::default(),
+        }
     }
 
     /// The cells of one worker.

@@ -183,6 +183,7 @@ fn snapshot(backends: &[&RawBackend]) -> Snapshot {
             body_bytes_gathered: 0,
             policies: Box::default(),
             is_filtered: false,
+            mirror: None,
             timeout,
             body_bytes_max,
             meters: meters(path),

@@ -106,6 +106,11 @@ fn chosen_text(chosen: &Chosen, out: &mut String) {
             line(out, "to", &parts.join(", "));
         }
     }
+    for (word, said) in [("steered", &chosen.steer), ("mirror", &chosen.mirror)] {
+        if let Some(said) = said {
+            line(out, word, said);
+        }
+    }
     for name in &chosen.closed {
         line(out, "closed", &format!("{name} is in maintenance: it is answered from here"));
     }

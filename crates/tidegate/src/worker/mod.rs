@@ -83,6 +83,7 @@ async fn work(start: Start) -> io::Result<()> {
     tokio::task::spawn_local(timer::drive());
     tokio::task::spawn_local(housekeeping(worker.clone()));
     tokio::task::spawn_local(lag::watch(lag, number));
+    tokio::task::spawn_local(copying(worker.clone()));
     let mut bench = Bench { worker, open: Rc::default(), accepting: Vec::new() };
     bench.listen(listeners)?;
     loop {
@@ -103,6 +104,17 @@ async fn housekeeping(worker: Rc<Worker>) {
     loop {
         every_second.tick().await;
         worker.tick();
+    }
+}
+
+/// Sends copies of requests to the services that mirror others. It owns them: those that are left when the worker ends
+/// end with it, as nobody waits for their answers.
+async fn copying(worker: Rc<Worker>) {
+    let mut under_way = tokio::task::JoinSet::new();
+    loop {
+        let copy = worker.next_copy().await;
+        under_way.spawn_local(copy.send(worker.clone()));
+        while under_way.try_join_next().is_some() {}
     }
 }
 
