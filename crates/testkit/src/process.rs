@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -127,24 +128,39 @@ pub struct Ended {
     pub stderr: String,
 }
 
-/// Runs a command to its end. Its output must be small: nobody reads it before the end.
+/// Runs a command to its end.
 ///
 /// # Panics
 /// When it cannot be started, or still runs after 10 s.
 pub fn run(command: &mut Command) -> Ended {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap_or_else(|error| panic!("start {command:?}: {error}"));
+    // Read while it runs: what is more than a pipe holds would keep it from ending.
+    let stdout = read_all(child.stdout.take().expect("piped"));
+    let stderr = read_all(child.stderr.take().expect("piped"));
     let deadline = Instant::now() + Duration::from_secs(10);
-    while child.try_wait().expect("wait for a command").is_none() {
+    let status = loop {
+        if let Some(status) = child.try_wait().expect("wait for a command") {
+            break status;
+        }
         if Instant::now() > deadline {
             let _ = child.kill();
-            panic!("{command:?} still runs after 10 s: {:?}", child.wait_with_output());
+            panic!("{command:?} still runs after 10 s: {:?} {:?}", stdout.join(), stderr.join());
         }
         std::thread::sleep(Duration::from_millis(2));
-    }
-    let output = child.wait_with_output().expect("read a command's output");
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("output in UTF-8");
-    Ended { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+    };
+    let text = |reader: JoinHandle<Vec<u8>>| {
+        String::from_utf8(reader.join().expect("read a command's output")).expect("output in UTF-8")
+    };
+    Ended { code: status.code(), stdout: text(stdout), stderr: text(stderr) }
+}
+
+fn read_all(mut output: impl Read + Send + 'static) -> JoinHandle<Vec<u8>> {
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        output.read_to_end(&mut bytes).expect("read a command's output");
+        bytes
+    })
 }
 
 fn collect(output: impl Read + Send + 'static, lines: Arc<Mutex<Vec<String>>>) {
@@ -180,6 +196,12 @@ mod tests {
     fn a_command_is_run_to_its_end() {
         let ended = run(Command::new("sh").args(["-c", "echo out; echo err >&2; exit 3"]));
         assert_eq!(ended, Ended { code: Some(3), stdout: "out\n".into(), stderr: "err\n".into() });
+    }
+
+    #[test]
+    fn a_command_may_say_more_than_a_pipe_holds() {
+        let ended = run(Command::new("sh").args(["-c", "head -c 300000 /dev/zero | tr '\\0' a"]));
+        assert_eq!((ended.code, ended.stdout.len()), (Some(0), 300_000));
     }
 
     #[test]
