@@ -3,6 +3,7 @@
 use std::process::Command;
 
 use tidegate_testkit::backend::OK;
+use tidegate_testkit::peers::python;
 use tidegate_testkit::process::{Ended, run};
 use tidegate_testkit::{Act, Gateway, RawBackend};
 
@@ -61,5 +62,31 @@ fn nghttp_reads_and_sends() {
     std::fs::write(&file, "0123456789".repeat(30_000)).expect("write a file");
     let ended = start(&gateway, "nghttp", &["-nv", "-m", "5", "-d", &file.display().to_string()], "/a");
     assert_eq!(ended.stdout.matches(":status: 200").count(), 5, "{}", ended.stdout);
+    gateway.stop();
+}
+
+#[test]
+fn httpx_asks_side_by_side_on_one_connection() {
+    /// Prints what it gets of twenty requests at once, and of one that sends a body piece by piece.
+    const SCRIPT: &str = r#"
+import asyncio, sys, httpx
+
+async def main(url):
+    async with httpx.AsyncClient(http1=False, http2=True, timeout=10) as client:
+        answers = await asyncio.gather(*(client.get(url, headers={"cookie": "a=1"}) for _ in range(20)))
+        print({(answer.http_version, answer.status_code, answer.text) for answer in answers})
+        async def pieces():
+            for _ in range(100):
+                yield b"x" * 5000
+        answer = await client.post(url, content=pieces())
+        print(answer.status_code, len(answer.content))
+
+asyncio.run(main(sys.argv[1]))
+"#;
+    let backend = echo();
+    let gateway = crate::gateway(&backend, "{}");
+    let python = python();
+    let ended = start(&gateway, &python.display().to_string(), &["-c", SCRIPT], "/a");
+    assert_eq!(ended.stdout, "{('HTTP/2', 200, 'ok')}\n200 500000\n");
     gateway.stop();
 }
