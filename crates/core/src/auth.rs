@@ -11,6 +11,10 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+/// The reason of a credential that is good but lacks a scope. Its detail is the scopes that would do, as a challenge
+/// lists them: with a blank between each two (RFC 6750 §3).
+pub const SCOPE: &str = "scope";
+
 /// What an authenticator found in a request.
 pub enum Finding<'a> {
     /// No credential of its kind.
@@ -33,7 +37,8 @@ pub trait Authenticator: Send + Sync {
     fn find<'a>(&'a self, request: &'a RequestHead) -> Finding<'a>;
 
     /// Appends its challenge for `WWW-Authenticate` (RFC 9110 §11.6.1) to an answer that asks for a credential.
-    /// `refused` is why the one that came is not good, if one came.
+    /// `refused` is why the one that came is not good, or not good enough, if one came. Appends nothing where it has
+    /// none to give.
     fn challenge(&self, refused: Option<&Reason>, out: &mut String);
 
     /// Takes its credential out of the request, unless it is to be kept: the backend does not see it.

@@ -54,13 +54,18 @@ fn two_digits(place: &mut [u8], number: u64) {
     place[1] = b'0' + (number % 10) as u8;
 }
 
+/// Now, in seconds since 1970: what others have signed says when it ends by the clock of people.
+#[allow(clippy::disallowed_methods)] // wall-clock time, not for deadlines
+pub fn seconds() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
 /// Now. The text is made anew only when the second changes.
-#[allow(clippy::disallowed_methods)] // wall-clock time for people, not for deadlines
 pub fn now() -> HttpDate {
     thread_local! {
         static LAST: Cell<(u64, HttpDate)> = const { Cell::new((0, HttpDate(*b"Thu, 01 Jan 1970 00:00:00 GMT"))) };
     }
-    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let seconds = seconds();
     let (last, date) = LAST.get();
     if last == seconds {
         return date;

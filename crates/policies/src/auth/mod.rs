@@ -1,7 +1,150 @@
-//! Asks the authenticators that a route names, one after the other, who sends a request. Members of the family are the
-//! folders beside this file.
+//! Asks the authenticators that a route names, one after the other, who sends a request. The first that knows wins;
+//! one that refuses does not end the asking, as the credential may be another's: so none is ever unreachable. Members
+//! of the family are the folders beside this file.
 
-use tidegate_core::auth::Kind;
+mod asking;
+mod bearer;
+mod jwt;
+
+#[cfg(test)]
+mod tests;
+
+use asking::Asking;
+use std::sync::Arc;
+use tidegate_core::auth::{Authenticator, Finding, Kind};
+use tidegate_core::building::Building;
+use tidegate_core::head::RequestHead;
+use tidegate_core::node::Node;
+use tidegate_core::policy::{self, Phase, Policy, RequestView, ResponseView, Verdict};
+use tidegate_core::problem::{Problem, Problems, nearest};
+use tidegate_core::settings::{Placed, Setting};
+use tidegate_core::units::Label;
 
 /// Every member.
-pub const ALL: &[Kind] = &[];
+pub const ALL: &[Kind] = &[jwt::KIND];
+
+/// The policy that asks them.
+pub(crate) const KIND: policy::Kind = policy::Kind {
+    name: "auth",
+    doc: "Who may ask: entries of `auth`, any of which has to know the client. All others are answered with 401.",
+    shape: Names::shape,
+    build,
+};
+
+type Names = Placed<Vec<Placed<Label>>>;
+
+fn build(node: &Node, building: &mut Building<'_>) -> Vec<Box<dyn Policy>> {
+    let names = Names::read(node, building.problems);
+    if let Some(place) = names.place().filter(|_| names.is_empty()) {
+        let problem = Problem::at(place, "nobody is asked who the client is");
+        building
+            .problems
+            .push(problem.hint("name an entry of `auth`, or leave the key out to let everybody in"));
+    }
+    let mut entries: Vec<(Label, Arc<dyn Authenticator>)> = Vec::new();
+    for name in names.iter() {
+        let Some(place) = name.place() else { continue };
+        if entries.iter().any(|(known, _)| *known == name.value) {
+            let reason = format!("the entry {} is there twice", name.quote());
+            building.problems.push(Problem::at(place, reason));
+            continue;
+        }
+        match building.part.authenticator(name.as_str()) {
+            Some(one) => entries.push((name.value.clone(), one)),
+            None => undefined(name, building.part.auth, building.problems),
+        }
+    }
+    match entries.is_empty() {
+        true => Vec::new(),
+        false => vec![Box::new(Auth { entries: entries.into_iter().map(|(_, one)| one).collect() })],
+    }
+}
+
+/// A name that stands for nothing, or for an entry that could not be built, which has been told.
+fn undefined(name: &Placed<Label>, known: &[(Arc<str>, Arc<dyn Authenticator>)], problems: &mut Problems) {
+    let Some(place) = name.place() else { return };
+    problems.push_with(|| {
+        let problem = Problem::at(place, format!("{} is not defined under `auth`", name.quote()));
+        match nearest(name.as_str(), known.iter().map(|(known, _)| &**known)) {
+            Some(meant) => problem.hint(format!("did you mean `{meant}`?")),
+            None => problem.hint("define it there, or name one that is"),
+        }
+    });
+}
+
+/// See the file. Invariant: there is an entry.
+struct Auth {
+    entries: Box<[Arc<dyn Authenticator>]>,
+}
+
+impl Auth {
+    /// Asks from an entry on until one has to wait: says which. None has when all were asked, or one knew.
+    fn ask(&self, from: usize, head: &RequestHead, asking: &mut Asking) -> Option<usize> {
+        for (index, entry) in self.entries.iter().enumerate().skip(from) {
+            match entry.find(head) {
+                // Made anew by whoever can wait: until it is polled it has done nothing.
+                Finding::Wait(_) => return Some(index),
+                said => asking.hear(index, said),
+            }
+            if asking.is_over() {
+                break;
+            }
+        }
+        None
+    }
+
+    /// The same where an entry has to wait.
+    async fn ask_patiently(
+        &self,
+        mut next: Option<usize>,
+        head: &mut RequestHead,
+        mut asking: Asking,
+    ) -> Verdict<'_> {
+        while let Some(index) = next {
+            let mut said = self.entries[index].find(head);
+            while let Finding::Wait(future) = said {
+                said = future.await;
+            }
+            asking.hear(index, said);
+            next = match asking.is_over() {
+                true => None,
+                false => self.ask(index + 1, head, &mut asking),
+            };
+        }
+        self.end(asking, head)
+    }
+
+    fn end<'v>(&self, asking: Asking, head: &mut RequestHead) -> Verdict<'v> {
+        match asking.outcome(&self.entries) {
+            Ok(identity) => {
+                for entry in &self.entries {
+                    entry.strip(head);
+                }
+                Verdict::Identified(identity)
+            }
+            Err(reply) => Verdict::Reply(reply),
+        }
+    }
+}
+
+impl Policy for Auth {
+    fn phase(&self) -> Phase {
+        Phase::Identity
+    }
+
+    fn describe(&self) -> String {
+        let all: Vec<String> = self.entries.iter().map(|entry| entry.describe()).collect();
+        format!("asks for {}", all.join(", or "))
+    }
+
+    fn request<'a>(&'a self, view: RequestView<'a>) -> Verdict<'a> {
+        let head = view.head;
+        let mut asking = Asking::default();
+        match self.ask(0, head, &mut asking) {
+            None => self.end(asking, head),
+            next => Verdict::Wait(Box::pin(self.ask_patiently(next, head, asking))),
+        }
+    }
+
+    fn response(&self, _: ResponseView<'_>) {}
+}

@@ -1,0 +1,125 @@
+//! Finds out who asks by a signed token (RFC 7519), shown as RFC 6750 has it. Signatures are verified here; which keys
+//! and algorithms count is the operator's to say, never the token's.
+
+mod algorithm;
+mod config;
+mod json;
+mod keys;
+mod seen;
+mod token;
+
+#[cfg(test)]
+mod tests;
+
+use super::bearer;
+use config::JwtSettings;
+use keys::Keys;
+use seen::Seen;
+use std::sync::Arc;
+use tidegate_core::auth::{Authenticator, Finding, Kind, SCOPE};
+use tidegate_core::building::Building;
+use tidegate_core::date;
+use tidegate_core::head::RequestHead;
+use tidegate_core::name::Name;
+use tidegate_core::node::Node;
+use tidegate_core::policy::Reason;
+use tidegate_core::problem::Problem;
+use tidegate_core::settings::Setting;
+use token::{Fault, Rules};
+
+/// The member.
+pub(crate) const KIND: Kind = Kind {
+    name: "jwt",
+    doc: "By a token that an issuer has signed, in `Authorization: Bearer`.",
+    shape: JwtSettings::shape,
+    build,
+};
+
+fn build(node: &Node, building: &mut Building<'_>) -> Option<Arc<dyn Authenticator>> {
+    let settings = JwtSettings::read(node, building.problems);
+    let algorithms = settings.algorithms.as_ref();
+    if let Some(place) = algorithms.filter(|all| all.is_empty()).and_then(|all| all.place()) {
+        building.problems.push(Problem::at(place, "no token could be signed"));
+    }
+    let place = settings.jwks.place()?;
+    let read = building.files.read(&settings.jwks);
+    let keys = read.and_then(|bytes| Keys::parse(&bytes, algorithms.map(|all| &all.value[..])));
+    let keys = match keys {
+        Ok(keys) => keys,
+        Err(why) => {
+            building.problems.push(Problem::at(place, format!("{} {why}", settings.jwks.quote())));
+            return None;
+        }
+    };
+    let rules = Rules {
+        entry: building.part.name.clone(),
+        issuer: settings.issuer,
+        audience: settings.audience,
+        consumer: settings.consumer.value.0,
+        require: settings.require.iter().map(|row| (row.name.0.clone(), row.value.clone())).collect(),
+        leeway_s: settings.leeway.as_secs(),
+    };
+    Some(Arc::new(Jwt { rules, keys, seen: Seen::new(), is_kept: settings.keep }))
+}
+
+/// See the file.
+struct Jwt {
+    rules: Rules,
+    keys: Keys,
+    seen: Seen,
+    is_kept: bool,
+}
+
+impl Authenticator for Jwt {
+    fn find<'a>(&'a self, request: &'a RequestHead) -> Finding<'a> {
+        let token = match bearer::token(request) {
+            bearer::Shown::Nothing => return Finding::Absent,
+            bearer::Shown::Malformed => return Finding::Refused(Reason::new("malformed")),
+            bearer::Shown::Token(token) => token,
+        };
+        let now = date::seconds();
+        if let Some(identity) = self.seen.find(token, now) {
+            return Finding::Known(identity);
+        }
+        match token::judge(token, &self.keys, &self.rules, now) {
+            Ok(good) => {
+                let identity = good.identity.clone();
+                self.seen.keep(token, good);
+                Finding::Known(identity)
+            }
+            Err(Fault::Refused(reason)) => Finding::Refused(reason),
+            Err(Fault::Forbidden(reason)) => Finding::Forbidden(reason),
+        }
+    }
+
+    fn challenge(&self, refused: Option<&Reason>, out: &mut String) {
+        out.push_str("Bearer realm=\"");
+        out.push_str(&self.rules.entry);
+        out.push('"');
+        match refused {
+            None => {}
+            Some(reason) if reason.code == SCOPE => {
+                out.push_str(", error=\"insufficient_scope\", scope=\"");
+                out.extend(
+                    reason
+                        .detail
+                        .chars()
+                        .filter(|c| c.is_ascii() && !c.is_ascii_control() && !"\"\\".contains(*c)),
+                );
+                out.push('"');
+            }
+            Some(_) => out.push_str(", error=\"invalid_token\""),
+        }
+    }
+
+    fn strip(&self, request: &mut RequestHead) {
+        if !self.is_kept {
+            request.fields.remove(Name::Authorization);
+        }
+    }
+
+    fn describe(&self) -> String {
+        let of = self.rules.issuer.as_ref().map_or(String::new(), |issuer| format!(" of {issuer}"));
+        format!("a token{of} (`{}`)", self.rules.entry)
+    }
+}

@@ -1,0 +1,179 @@
+//! Who may ask and who may pass, through the real gateway: what clients are told, what backends see, what operators find.
+
+use tidegate_testkit::issuer::now;
+use tidegate_testkit::{Gateway, Issuer, Message, RawBackend, Setup};
+
+const BIN: &str = env!("CARGO_BIN_EXE_tidegate");
+
+/// A gateway before one backend, with these entries of `auth` and these routes; the issuer's keys are in a file.
+fn started(backend: &RawBackend, issuer: &Issuer, auth: &str, routes: &str) -> (Gateway, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let jwks = folder.path().join("jwks.json");
+    std::fs::write(&jwks, issuer.jwks()).unwrap();
+    let auth = auth.replace("JWKS", &jwks.display().to_string());
+    let services =
+        format!("services: {{ origin: \"{}\" }}\nauth: {auth}\nroutes:\n{routes}", backend.address);
+    (Setup::new(BIN).start(&services), folder)
+}
+
+fn backend() -> RawBackend {
+    RawBackend::answering("HTTP/1.1 204 No Content\r\n\r\n")
+}
+
+fn ask(gateway: &Gateway, method: &str, path: &str, fields: &str) -> Message {
+    gateway.ask(format!("{method} {path} HTTP/1.1\r\nHost: a\r\n{fields}\r\n"))
+}
+
+fn challenges(answer: &Message) -> Vec<String> {
+    let lines = answer.field_lines().map(|line| String::from_utf8_lossy(line).into_owned());
+    let challenge = |line: String| line.strip_prefix("www-authenticate: ").map(String::from);
+    lines.filter_map(challenge).collect()
+}
+
+fn why(gateway: &Gateway, policy: &str, reason: &str) -> f64 {
+    let labels = [format!("policy=\"{policy}\""), format!("reason=\"{reason}\"")];
+    gateway.metric("tidegate_refusals_total", &[&labels[0], &labels[1]])
+}
+
+#[test]
+fn a_token_lets_its_consumer_in_and_the_backend_is_told_who() {
+    let (backend, issuer) = (backend(), Issuer::new("k1", "RS256"));
+    let (gateway, _folder) = started(
+        &backend,
+        &issuer,
+        "{ idp: { jwt: { jwks: JWKS } }, kept: { jwt: { jwks: JWKS, keep: true } } }",
+        "  - { match: /kept, to: origin, auth: kept }\n  - { match: /**, to: origin, auth: idp }\n",
+    );
+    let token = issuer.token_of("web", "");
+    let forged = "X-Consumer: root\r\nx_consumer: root\r\nX-CONSUMER: root\r\n";
+    for (path, is_kept) in [("/a", false), ("/kept", true), ("/a", false)] {
+        for scheme in ["Bearer", "bearer", "BEARER"] {
+            let fields = format!("{forged}Authorization: {scheme} {token}\r\n");
+            assert_eq!(ask(&gateway, "GET", path, &fields).status(), 204);
+            let seen = backend.take_arrivals().remove(0).request.unwrap();
+            let about: Vec<String> = seen
+                .field_lines()
+                .map(|line| String::from_utf8_lossy(line).to_ascii_lowercase())
+                .filter(|line| line.contains("consumer"))
+                .collect();
+            assert_eq!(about, ["x-consumer: web"]);
+            assert_eq!(!seen.values("authorization").is_empty(), is_kept, "{path}");
+        }
+    }
+    gateway.stop();
+}
+
+#[test]
+fn who_is_not_known_is_told_how_to_become_so_and_reaches_no_backend() {
+    let (backend, issuer) = (backend(), Issuer::new("k1", "EdDSA"));
+    let (gateway, _folder) = started(
+        &backend,
+        &issuer,
+        "{ idp: { jwt: { jwks: JWKS, require: { scope: [\"orders:read\", \"orders:all\"] } } } }",
+        "  - { match: /**, to: origin, auth: idp }\n",
+    );
+    let bearer = |token: String| format!("Authorization: Bearer {token}\r\n");
+    let expired = issuer.token(&format!(r#"{{"sub":"web","exp":{}}}"#, now() - 3600));
+    let good = issuer.token_of("web", r#","scope":"orders:read""#);
+    let cases = [
+        (String::new(), 401, "absent", "Bearer realm=\"idp\""),
+        ("Authorization: Basic YTpi\r\n".into(), 401, "absent", "Bearer realm=\"idp\""),
+        (bearer(expired), 401, "expired", "Bearer realm=\"idp\", error=\"invalid_token\""),
+        (bearer("x".into()), 401, "malformed", "Bearer realm=\"idp\", error=\"invalid_token\""),
+        (
+            bearer(good.clone()) + &bearer(good.clone()),
+            401,
+            "malformed",
+            "Bearer realm=\"idp\", error=\"invalid_token\"",
+        ),
+        (
+            bearer(issuer.token_of("web", "")),
+            403,
+            "scope",
+            "Bearer realm=\"idp\", error=\"insufficient_scope\", scope=\"orders:read orders:all\"",
+        ),
+    ];
+    for (fields, status, reason, challenge) in cases {
+        let before = why(&gateway, "auth", reason);
+        let answer = ask(&gateway, "GET", "/", &fields);
+        assert_eq!((answer.status(), challenges(&answer)), (status, vec![challenge.to_owned()]), "{fields}");
+        let body = String::from_utf8_lossy(&answer.body);
+        let code = if status == 401 { "unauthenticated" } else { "forbidden" };
+        assert!(body.contains(code) && !body.contains(reason), "{body}");
+        assert_eq!(why(&gateway, "auth", reason), before + 1.0, "{reason}");
+    }
+    assert_eq!(
+        ask(&gateway, "OPTIONS", "/", "Origin: https://a\r\nAccess-Control-Request-Method: GET\r\n").status(),
+        401
+    );
+    assert!(backend.take_arrivals().is_empty(), "nobody got through");
+    assert_eq!(ask(&gateway, "GET", "/", &bearer(good)).status(), 204);
+    gateway.stop();
+}
+
+#[test]
+fn only_who_is_listed_passes() {
+    let (backend, issuer) = (backend(), Issuer::new("k1", "ES256"));
+    let (gateway, _folder) = started(
+        &backend,
+        &issuer,
+        "{ idp: { jwt: { jwks: JWKS } } }",
+        "  - { match: /consumer, to: origin, auth: idp, allow: { consumers: [web, app] } }\n\
+         \x20 - { match: /scope, to: origin, auth: idp, allow: { scopes: [\"a:read\", \"a:all\"], consumers: [app, web] } }\n\
+         \x20 - { match: /ip, to: origin, allow: { ips: [\"10.0.0.0/8\"] } }\n\
+         \x20 - { match: /here, to: origin, allow: { ips: [\"127.0.0.0/8\", \"::1\"], methods: [GET, PURGE] } }\n",
+    );
+    let of =
+        |consumer: &str, more: &str| format!("Authorization: Bearer {}\r\n", issuer.token_of(consumer, more));
+    let cases = [
+        ("GET", "/consumer", of("web", ""), 204, ""),
+        ("GET", "/consumer", of("Web", ""), 403, "consumer"),
+        ("GET", "/scope", of("app", r#","scope":"b a:all""#), 204, ""),
+        ("GET", "/scope", of("app", r#","scope":"b a""#), 403, "scope"),
+        ("GET", "/scope", of("other", r#","scope":"a:all""#), 403, "consumer"),
+        ("GET", "/ip", String::new(), 403, "address"),
+        ("GET", "/ip", "X-Forwarded-For: 10.0.0.1\r\n".into(), 403, "address"),
+        ("GET", "/here", String::new(), 204, ""),
+        ("HEAD", "/here", String::new(), 204, ""),
+        ("PURGE", "/here", String::new(), 204, ""),
+        ("POST", "/here", "Content-Length: 0\r\n".into(), 403, "method"),
+        ("get", "/here", String::new(), 403, "method"),
+    ];
+    for (method, path, fields, status, reason) in cases {
+        let before = why(&gateway, "allow", reason);
+        let answer = ask(&gateway, method, path, &fields);
+        assert_eq!(answer.status(), status, "{method} {path} {reason}");
+        assert_eq!(backend.take_arrivals().len(), usize::from(status == 204), "{method} {path}");
+        if status == 403 {
+            assert_eq!(why(&gateway, "allow", reason), before + 1.0, "{path} {reason}");
+            let wanted = "Bearer realm=\"idp\", error=\"insufficient_scope\", scope=\"a:read a:all\"";
+            let expected = if reason == "scope" { vec![wanted.to_owned()] } else { Vec::new() };
+            assert_eq!(challenges(&answer), expected, "{path} {reason}");
+        }
+    }
+    gateway.stop();
+}
+
+#[test]
+fn another_file_of_keys_is_another_configuration() {
+    let (backend, old, new) = (backend(), Issuer::new("k1", "EdDSA"), Issuer::new("k1", "EdDSA"));
+    let (gateway, folder) = started(
+        &backend,
+        &old,
+        "{ idp: { jwt: { jwks: JWKS } } }",
+        "  - { match: /**, to: origin, auth: idp }\n",
+    );
+    let status = |issuer: &Issuer| {
+        ask(&gateway, "GET", "/", &format!("Authorization: Bearer {}\r\n", issuer.token_of("web", "")))
+            .status()
+    };
+    assert_eq!((status(&old), status(&new)), (204, 401));
+    std::fs::write(folder.path().join("jwks.json"), new.jwks()).unwrap();
+    gateway.reload(&gateway.configuration());
+    assert_eq!(
+        (status(&old), status(&new)),
+        (401, 204),
+        "what was seen with the old keys is forgotten with them"
+    );
+    gateway.stop();
+}
