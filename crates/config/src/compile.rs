@@ -70,8 +70,11 @@ impl Previous<'_> {
     }
 
     /// The plan of the route at that place, if it is the same in the new configuration, but for its services.
-    fn plan(&self, place: usize, route: &Route) -> Option<&Arc<RoutePlan>> {
-        (self.config.routes.get(place)? == route).then(|| self.snapshot.plans.get(place))?
+    fn plan(&self, place: usize, route: &Route, config: &Config) -> Option<&Arc<RoutePlan>> {
+        // Policies may hold entries of `auth` as they were, keys that have been withdrawn among them.
+        let is_same = self.config.routes.get(place)? == route
+            && (route.policies.is_empty() || self.config.auth == config.auth);
+        is_same.then(|| self.snapshot.plans.get(place))?
     }
 }
 
@@ -96,7 +99,7 @@ pub fn compile(config: &Config, number: u64, workshop: &Workshop<'_>) -> Result<
     let places = workshop.previous.map(|previous| previous.route_places()).unwrap_or_default();
     let same_plan = |route: &Route| {
         let previous = workshop.previous?;
-        let plan = previous.plan(*places.get(&route.name)?, route)?;
+        let plan = previous.plan(*places.get(&route.name)?, route, config)?;
         let is_in_use = |service: &Arc<service::Service>| {
             services.get(&service.name).is_some_and(|now| Arc::ptr_eq(now, service))
         };

@@ -8,11 +8,11 @@ use tidegate_core::choice;
 choice! {
     /// How a token is signed.
     pub(crate) enum Algorithm {
-        /// RSA with PKCS #1 and SHA-256.
+        /// RSA with PKCS1 v1.5 and SHA-256.
         Rs256 = "RS256",
-        /// RSA with PKCS #1 and SHA-384.
+        /// RSA with PKCS1 v1.5 and SHA-384.
         Rs384 = "RS384",
-        /// RSA with PKCS #1 and SHA-512.
+        /// RSA with PKCS1 v1.5 and SHA-512.
         Rs512 = "RS512",
         /// RSA with PSS and SHA-256.
         Ps256 = "PS256",
