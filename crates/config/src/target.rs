@@ -27,7 +27,7 @@ settings! {
     pub struct Respond {
         /// The status code.
         pub status: Count<200, 599> = Count::new(200),
-        /// Header fields of the answer. `{host}`, `{path}`, `{client_ip}`, `{request_id}`, and the names of the route's path are filled in.
+        /// Header fields of the answer. `{host}`, `{path}`, `{client_ip}`, `{consumer}`, `{request_id}`, and the names of the route's path are filled in.
         pub headers: Table<HeaderName, HeaderValue> = Table::default(),
         /// The body. The same are filled in. A name of the route's path is decoded, but for controls, quotes, `<`, `>`, `&` and `\\`; all else stays as the client sent it: nothing is escaped for HTML or JSON. Braces around anything but a word stand for themselves.
         pub body: Template = Template::default(),
@@ -46,7 +46,7 @@ settings! {
 settings! {
     /// Sends the client elsewhere. Its query is kept.
     pub struct Redirect {
-        /// A URL, or a path on the host that was asked. `{host}`, `{path}`, `{client_ip}`, `{request_id}`, and the names of the route's path are filled in; only `{host}` can be part of the host.
+        /// A URL, or a path on the host that was asked. `{host}`, `{path}`, `{client_ip}`, `{consumer}`, `{request_id}`, and the names of the route's path are filled in; only `{host}` can be part of the host.
         pub to: Location,
         /// 301, 302, 303, 307 or 308. With 308 and 307 the method stays.
         pub status: RedirectStatus = RedirectStatus(308),

@@ -12,7 +12,7 @@ const BIN: &str = env!("CARGO_BIN_EXE_tidegate");
 const CODINGS: [&str; 3] = ["zstd", "br", "gzip"];
 
 fn started(backend: &RawBackend, routes: &str) -> Gateway {
-    let setup = Setup::new(BIN).workers(1);
+    let setup = Setup::new(BIN).workers(1).protocols("[h1, h2]");
     setup.start(&format!("services: {{ origin: \"{}\" }}\nroutes:\n{routes}", backend.address))
 }
 
@@ -53,8 +53,21 @@ fn with_length(body: &[u8]) -> Vec<u8> {
 
 /// What curl gets and decodes, asking for this coding.
 fn curl(gateway: &Gateway, path: &str, coding: &str) -> (String, Vec<u8>) {
+    curl_by("--http1.1", gateway, path, coding)
+}
+
+/// The same by a protocol.
+fn curl_by(protocol: &str, gateway: &Gateway, path: &str, coding: &str) -> (String, Vec<u8>) {
     let output = Command::new("curl")
-        .args(["-sS", "--max-time", "20", "--compressed", "-H", &format!("Accept-Encoding: {coding}")])
+        .args([
+            protocol,
+            "-sS",
+            "--max-time",
+            "20",
+            "--compressed",
+            "-H",
+            &format!("Accept-Encoding: {coding}"),
+        ])
         .args(["-w", "%{stderr}%header{content-encoding} %{size_download}"])
         .arg(format!("http://{}{path}", gateway.http))
         .output()
@@ -97,8 +110,12 @@ fn bodies_sent_in_any_way_reach_curl_whole_and_smaller() {
             }
         }
     }
+    for (number, body) in bodies.iter().enumerate() {
+        let (_, got) = curl_by("--http2-prior-knowledge", &gateway, &format!("/chunked/{number}"), "br");
+        assert!(got == *body, "HTTP/2: {} of {} bytes", got.len(), body.len());
+    }
     let connections = backend.connections();
-    assert!(connections < 24, "{connections} connections for 24 answers: theirs are used again");
+    assert!(connections < 24, "{connections} connections for 28 answers: theirs are used again");
     gateway.stop();
 }
 

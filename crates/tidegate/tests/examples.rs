@@ -30,6 +30,7 @@ fn every_example_is_valid() {
         "routes.yaml",
         "failure.yaml",
         "backends.yaml",
+        "shaping.yaml",
     ] {
         assert!(names.iter().any(|found| found == name), "{name} is missing");
     }

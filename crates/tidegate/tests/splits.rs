@@ -1,6 +1,7 @@
 //! Traffic that is split, steered and copied, as the backends of both sides see it.
 
 use std::collections::HashSet;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use tidegate_testkit::backend::Act;
@@ -119,6 +120,25 @@ fn another_service_gets_the_same_requests() {
     let requests =
         |service: &str| gateway.metric("tidegate_requests_total", &[&format!("service=\"{service}\"")]);
     assert_eq!((requests("first"), requests("second")), (4.0, 0.0), "a copy is no request of a client");
+    gateway.stop();
+}
+
+#[test]
+fn a_request_in_http_2_is_copied_like_any_other() {
+    let (first, second) = (saying("first"), saying("second"));
+    let gateway = Setup::new(BIN).workers(1).protocols("[h1, h2]").start(&format!(
+        "services: {{ first: \"{}\", second: \"{}\" }}\nroutes:\n  - {{ match: /**, to: first, mirror: second }}\n",
+        first.address, second.address
+    ));
+    let output = Command::new("curl")
+        .args(["-sS", "--max-time", "20", "--http2-prior-knowledge", "-d", "hello"])
+        .arg(format!("http://{}/x", gateway.http))
+        .output()
+        .expect("run curl");
+    assert_eq!(output.stdout, b"first", "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(arrived(&first, 1)[0].body, b"hello");
+    assert_eq!(arrived(&second, 1)[0].body, b"hello");
+    await_mirrored(&gateway, "answered", 1.0);
     gateway.stop();
 }
 

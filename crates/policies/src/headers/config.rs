@@ -17,7 +17,7 @@ settings! {
 settings! {
     /// Edits of one message: removed first, then set.
     pub(crate) struct FieldEdits {
-        /// Fields to have exactly this value. `{host}`, `{path}`, `{client_ip}`, `{request_id}`, and the names of the route's path are filled in.
+        /// Fields to have exactly this value. `{host}`, `{path}`, `{client_ip}`, `{consumer}`, `{request_id}`, and the names of the route's path are filled in.
         pub(crate) set: Table<HeaderName, HeaderValue> = Table::default(),
         /// Fields to take away.
         pub(crate) remove: Vec<HeaderName> = Vec::new(),

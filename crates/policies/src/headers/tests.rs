@@ -4,6 +4,7 @@ use super::*;
 use tidegate_core::building::Alone;
 use tidegate_core::exchange::Client;
 use tidegate_core::head::{Fields, Length, RequestHead, ResponseHead};
+use tidegate_core::identity::{Consumer, Identity};
 use tidegate_core::node::{Entry, Scalar, Value};
 use tidegate_core::problem::{Place, Source};
 use tidegate_core::template::Origin;
@@ -64,7 +65,9 @@ fn check(written: Written<'_>, before: &[(&str, &str)], request_after: &str, ans
         is_secure: false,
         trusted: None,
     };
-    let origin = Origin { client: &client, request_id: b"7f", identity: None };
+    let consumer = Consumer::new("web").unwrap();
+    let identity = Identity { consumer, scopes: Box::default(), by: "keys".into() };
+    let origin = Origin { client: &client, request_id: b"7f", identity: Some(&identity) };
     let mut request = RequestHead::default();
     request.host = request.fields.add_text(b"a.example:80");
     request.path = request.fields.add_text(b"/orders/7");
@@ -109,6 +112,7 @@ fn values_may_mention_the_request() {
         &[],
         "x-ip: 10.0.0.9 | x-id: <7f> | ",
     );
+    check_both((&[], &[("x-who", "<{consumer}>")]), &[], "x-who: <web> | ");
     check_both((&[], &[("x-json", r#"{"a":{}}"#)]), &[], r#"x-json: {"a":{}} | "#);
 }
 
