@@ -2,6 +2,7 @@
 //! written once a second and thread.
 
 use crate::clock::{self, Nanos};
+use crate::units::Period;
 use std::cell::Cell;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -49,12 +50,38 @@ fn civil(days: u64) -> (u64, u64, u64) {
     (year, month, day)
 }
 
+/// Days since 1970 of the first day of a month: the same author's inverse.
+fn first_day(year: u64, month: u64) -> u64 {
+    let year = year - u64::from(month <= 2);
+    let month_from_march = (month + 9) % 12;
+    let year_of_era = year % 400;
+    let day_of_era =
+        year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + (153 * month_from_march + 2) / 5;
+    year / 400 * 146_097 + day_of_era - 719_468
+}
+
+/// When the period of the calendar, in UTC, is over that a moment is in; both in seconds since 1970.
+pub fn period_end(period: Period, seconds: u64) -> u64 {
+    let next = |length: u64| (seconds / length + 1) * length;
+    match period {
+        Period::Second => next(1),
+        Period::Minute => next(60),
+        Period::Hour => next(3600),
+        Period::Day => next(86_400),
+        Period::Month => {
+            let (year, month, _) = civil(seconds / 86_400);
+            let (year, month) = if month == 12 { (year + 1, 1) } else { (year, month + 1) };
+            first_day(year, month) * 86_400
+        }
+    }
+}
+
 fn two_digits(place: &mut [u8], number: u64) {
     place[0] = b'0' + (number / 10 % 10) as u8;
     place[1] = b'0' + (number % 10) as u8;
 }
 
-/// Now, in seconds since 1970: what others have signed says when it ends by the clock of people.
+/// Now, in seconds since 1970: what others have signed, and what is counted by the calendar, ends by the clock of people.
 #[allow(clippy::disallowed_methods)] // wall-clock time, not for deadlines
 pub fn seconds() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
@@ -163,6 +190,26 @@ mod tests {
         ];
         for (seconds, expected) in cases {
             assert_eq!(std::str::from_utf8(HttpDate::of(seconds).as_bytes()), Ok(expected));
+        }
+    }
+
+    #[test]
+    fn periods_end_where_the_calendar_says() {
+        let cases = [
+            (Period::Hour, 784_111_777, "Sun, 06 Nov 1994 09:00:00 GMT"),
+            (Period::Day, 784_111_777, "Mon, 07 Nov 1994 00:00:00 GMT"),
+            (Period::Month, 784_111_777, "Thu, 01 Dec 1994 00:00:00 GMT"),
+            (Period::Month, 0, "Sun, 01 Feb 1970 00:00:00 GMT"),
+            (Period::Month, 949_363_199, "Tue, 01 Feb 2000 00:00:00 GMT"),
+            (Period::Month, 949_363_200, "Wed, 01 Mar 2000 00:00:00 GMT"),
+            (Period::Month, 951_782_400, "Wed, 01 Mar 2000 00:00:00 GMT"),
+            (Period::Month, 4_107_542_399, "Mon, 01 Mar 2100 00:00:00 GMT"),
+            (Period::Month, 1_735_689_599, "Wed, 01 Jan 2025 00:00:00 GMT"),
+            (Period::Day, 1_735_689_600, "Thu, 02 Jan 2025 00:00:00 GMT"),
+        ];
+        for (period, seconds, end) in cases {
+            let found = HttpDate::of(period_end(period, seconds));
+            assert_eq!(std::str::from_utf8(found.as_bytes()), Ok(end), "{period:?} {seconds}");
         }
     }
 }

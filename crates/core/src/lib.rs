@@ -29,6 +29,7 @@ pub mod path;
 pub mod plan;
 pub mod policy;
 pub mod problem;
+pub mod quotas;
 pub mod rewrite;
 pub mod roster;
 pub mod router;

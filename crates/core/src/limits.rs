@@ -62,3 +62,13 @@ pub const GATHERED_BYTES_MAX: usize = 64 << 20;
 /// Memory for what rate limits remember, over all workers: room for 5.2 million keys at a time, so that a million
 /// clients in a minute are counted truly. Taken from the system as keys come, 4 KiB at a time.
 pub const LIMIT_TABLE_BYTES_MAX: usize = 64 << 20;
+/// Keys of quotas that are kept in memory, over all workers: some 25 MiB. Others are read from the store when they come.
+pub const QUOTA_KEYS_MAX: usize = 100_000;
+/// Longest key of a quota that stands in the store as it is: the name of a consumer fits, and so do usual header values.
+/// What is longer is cut there, and counted with what begins alike.
+pub const QUOTA_KEY_BYTES_MAX: usize = 256;
+/// Requests to the store that wait for it, over all workers. One transaction takes a thousand in a few milliseconds.
+pub const STORE_QUEUE_MAX: usize = 4096;
+/// How long a request waits for the store. A commit takes milliseconds on a good disk, and a tenth of a second on a bad
+/// one; a client that waits longer would rather be served.
+pub const STORE_TIME: std::time::Duration = std::time::Duration::from_millis(500);

@@ -3,6 +3,7 @@
 //! has an empty one: members are built with it as with any other, and serve nobody.
 
 use crate::limiter::Limiter;
+use crate::quotas::Quotas;
 use std::sync::Arc;
 
 /// See the file.
@@ -10,4 +11,6 @@ use std::sync::Arc;
 pub struct Shelf {
     /// Where rate limits are counted. Without one nothing is.
     pub limiter: Option<Arc<dyn Limiter>>,
+    /// Where quotas are counted. Without one nothing is.
+    pub quotas: Option<Arc<dyn Quotas>>,
 }

@@ -10,6 +10,7 @@ mod headers;
 mod limit;
 mod maintenance;
 mod per;
+mod quota;
 mod security_headers;
 mod vary;
 
@@ -20,6 +21,7 @@ pub const ALL: &[Kind] = &[
     allow::KIND,
     auth::KIND,
     limit::KIND,
+    quota::KIND,
     compress::KIND,
     cors::KIND,
     headers::KIND,

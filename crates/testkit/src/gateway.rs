@@ -266,6 +266,24 @@ impl Gateway {
         self.process.await_ready("ready", || is_ready(admin));
     }
 
+    /// Ends it at once, as `kill -9` does. What it has written until then is checked.
+    pub fn kill(&mut self) {
+        self.process.kill();
+        self.check_output();
+    }
+
+    /// Starts it anew on the same file, after it was killed.
+    ///
+    /// # Panics
+    /// When it does not get ready.
+    pub fn start_again(&mut self) {
+        self.is_checked = false;
+        let file = self.folder().join(FILE);
+        self.process = Process::start(Command::new(&self.bin).arg("run").arg("-c").arg(file));
+        let admin = self.admin;
+        self.process.await_ready("ready", || is_ready(admin));
+    }
+
     /// Ends it as an operator does (SIGTERM) and checks that it ends well.
     ///
     /// # Panics

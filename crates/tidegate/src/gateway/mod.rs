@@ -188,6 +188,7 @@ impl Gateway {
         let workshop = Workshop { cells: &cells, names: &names, meters: &meters, previous: None };
         let snapshot = Arc::new(tidegate_config::compile(&config, 1, &workshop)?);
         prepare_state(&config.state.dir)?;
+        stores.open(&config.state.dir)?;
         let node = Node::claim(&config.state.dir);
         let mut log = AccessLog::new(meters.log().clone());
         if let Some(destination) = access_log::open(&config)? {
@@ -300,6 +301,7 @@ impl Gateway {
         if let Some(log) = self.control.block_on(self.shared.reloader.take_log()) {
             log.finish(LOG_TIME);
         }
+        self.shared.stores.close();
         self.control.shutdown_background();
     }
 }

@@ -281,6 +281,7 @@ impl Shared {
             *shared.reloader.read.lock().unwrap_or_else(|p| p.into_inner()) = Stamps::since(before, &sources);
             let config = config?;
             refuse_unchangeable(&old, &config)?;
+            shared.stores.open(&config.state.dir)?;
             let current = shared.snapshot();
             let previous = Some(Previous { config: &old, snapshot: &current });
             let workshop =
