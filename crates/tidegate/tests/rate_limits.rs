@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::thread;
 use std::time::Instant;
-use tidegate_testkit::{Gateway, RawBackend, Setup, problem};
+use tidegate_testkit::{Gateway, Issuer, RawBackend, Setup, problem};
 
 const BIN: &str = env!("CARGO_BIN_EXE_tidegate");
 
@@ -71,6 +71,34 @@ fn all_limits_of_a_list_hold_and_are_told_in_one_list() {
     let policy = "tidegate_refusals_total";
     assert_eq!(gateway.metric(policy, &["policy=\"limit\"", "mode=\"refused\""]), 2.0);
     assert_eq!(gateway.metric(policy, &["policy=\"limit\"", "mode=\"observed\""]), 1.0);
+    gateway.stop();
+}
+
+#[test]
+fn consumers_have_a_limit_and_a_quota_each() {
+    let (backend, issuer) = (backend(), Issuer::new("k1", "RS256"));
+    let folder = tempfile::tempdir().unwrap();
+    let jwks = folder.path().join("jwks.json");
+    std::fs::write(&jwks, issuer.jwks()).unwrap();
+    let gateway = Setup::new(BIN).start(&format!(
+        "services: {{ origin: \"{}\" }}\nauth: {{ idp: {{ jwt: {{ jwks: \"{}\" }} }} }}\nroutes:\n\
+         \x20 - {{ match: /**, to: origin, auth: idp, limit: 2/min per consumer, quota: 3/month per consumer }}",
+        backend.address,
+        jwks.display()
+    ));
+    let ask = |consumer: &str| {
+        let token = issuer.token_of(consumer, "");
+        gateway.ask(format!("GET / HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {token}\r\n\r\n"))
+    };
+    for (consumer, status, left) in [("web", 204, 2), ("web", 204, 1), ("app", 204, 2), ("web", 429, 0)] {
+        let answer = ask(consumer);
+        assert_eq!(answer.status(), status, "{consumer}");
+        let told = answer.value("ratelimit");
+        assert_eq!(told.contains(&format!("\"quota\";r={left};")), status == 204, "{told}");
+        assert!(told.contains("\"default\";r="), "{told}");
+    }
+    let unknown = gateway.ask("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_eq!((unknown.status(), unknown.values("ratelimit").len()), (401, 0), "nobody was counted");
     gateway.stop();
 }
 

@@ -81,11 +81,11 @@ impl Lease {
             *state = State { until_s: ask.until_s, ..State::default() };
         }
         let said = match state.left {
-            0 if state.is_known && state.debited >= ask.count => Said::Spent,
+            0 if state.is_known && state.debited + state.owed >= ask.count => Said::Spent,
             0 => Said::Empty,
             left => {
                 state.left = left - 1;
-                Said::Granted(ask.count.saturating_sub(state.debited) + left - 1)
+                Said::Granted((ask.count + left - 1).saturating_sub(state.debited + state.owed))
             }
         };
         let want = state.want(ask.count);

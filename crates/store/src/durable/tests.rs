@@ -208,3 +208,65 @@ fn the_file_is_private_and_has_a_form() {
     let form: i64 = database.query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap();
     assert_eq!(form, 1);
 }
+
+#[test]
+fn a_store_that_fails_is_no_outage() {
+    let folder = tempfile::tempdir().unwrap();
+    // It has the right form by its number and not by its tables: every order fails.
+    let database = Connection::open(folder.path().join("tidegate.db")).unwrap();
+    database.pragma_update(None, "user_version", 1).unwrap();
+    drop(database);
+    let (leases, quota) = opened(folder.path());
+    assert_eq!(passes(&*quota, 30, ask(b"web", 20)), 20);
+    let counts = leases.counts();
+    assert_eq!((counts.owed, counts.flushes), (20, 0));
+    assert!(counts.failures > 0);
+    leases.close(LONG);
+}
+
+#[test]
+fn what_is_owed_is_debited_once_the_store_is_back() {
+    use lease::{Lease, Said, grant};
+    let (lease, of) = (Lease::default(), ask(b"web", 1000));
+    let (said, want) = lease.take(&of);
+    let want = want.unwrap();
+    assert_eq!((said, want.wanted, want.owed), (Said::Empty, 10, 0));
+    assert_eq!(lease.take(&of), (Said::Empty, None), "the store is asked once at a time");
+    lease.failed(&want);
+    for left in [999, 998, 997] {
+        assert_eq!(lease.owe(&of), Said::Granted(left));
+    }
+    let want = lease.take(&of).1.unwrap();
+    assert_eq!((want.wanted, want.owed), (10, 3));
+    assert_eq!(lease.owe(&of), Said::Granted(996), "while the store is being asked");
+    // 100 were counted before this process began.
+    let granted = grant(&want, 100);
+    assert_eq!((granted.granted, granted.debited), (10, 113));
+    lease.granted(&want, granted);
+    let (said, want) = lease.take(&of);
+    assert_eq!(said, Said::Granted(1000 - 103 - 1 - 1), "what is owed still is not left");
+    assert_eq!(want.unwrap().owed, 1);
+}
+
+#[test]
+fn a_lease_is_small_beside_the_quota_and_smaller_near_its_end() {
+    use lease::{Lease, grant};
+    let cases = [
+        // The quota, what is counted, and the lease that is given.
+        (1, 0, 1),
+        (1, 1, 0),
+        (50, 0, 1),
+        (1000, 0, 10),
+        (1000, 950, 5),
+        (1000, 995, 1),
+        (1000, 1000, 0),
+        (1000, 1200, 0),
+        (1_000_000, 0, 1000),
+        (1_000_000_000, 0, 1000),
+        (1_000_000, 999_000, 100),
+    ];
+    for (count, used, expected) in cases {
+        let want = Lease::default().take(&ask(b"web", count)).1.unwrap();
+        assert_eq!(grant(&want, used).granted, expected, "{used} of {count}");
+    }
+}
