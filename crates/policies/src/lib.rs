@@ -12,6 +12,7 @@ mod maintenance;
 mod per;
 mod quota;
 mod security_headers;
+mod shield;
 mod vary;
 
 use tidegate_core::policy::Kind;
@@ -27,4 +28,5 @@ pub const ALL: &[Kind] = &[
     headers::KIND,
     maintenance::KIND,
     security_headers::KIND,
+    shield::KIND,
 ];

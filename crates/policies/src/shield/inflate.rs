@@ -1,0 +1,98 @@
+//! Inflates a body for the look alone: no more of it than is looked at, and nothing whose little would become so much
+//! that whoever inflates all of it chokes. What the backend gets is not touched.
+
+use flate2::bufread::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
+use std::io::{self, BufRead, Read};
+
+/// Encodings one after the other. Nobody applies a third in good faith.
+const NESTED_MAX: usize = 2;
+/// A body that becomes more than so many times longer is a bomb. Text becomes some ten times longer, tables of zeros
+/// some fifty.
+const RATIO_MAX: usize = 100;
+/// From so many bytes on the ratio is looked at: a short body of one letter is no harm.
+const JUDGED_BYTES_MIN: usize = 64 << 10;
+
+/// What the decoder of Brotli takes at a time: little, as the ratio is of what it took.
+const BROTLI_BYTES: usize = 256;
+/// 8 MiB: what a decoder has to hold for Zstandard over HTTP, and no more (RFC 9659 §3).
+const ZSTD_WINDOW_LOG_MAX: u32 = 23;
+
+/// Why a body cannot be looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Uninflated {
+    /// It would become too much.
+    Bomb,
+    /// It is not what it says, or says too much.
+    Malformed,
+    /// In a way that is not known here: nobody's fault.
+    Unknown,
+}
+
+/// The codings of a body, in the order they were applied.
+fn codings(fields: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let names = fields.split(|&b| b == b',').map(<[u8]>::trim_ascii);
+    names.filter(|name| !name.is_empty() && !name.eq_ignore_ascii_case(b"identity"))
+}
+
+/// What of a body is there once it is inflated, up to `most` bytes; `None` when it is not deflated. `is_whole` says
+/// whether the bytes are all of it.
+pub(super) fn inflate(
+    bytes: &[u8],
+    encoding: &[u8],
+    is_whole: bool,
+    most: usize,
+) -> Result<Option<Vec<u8>>, Uninflated> {
+    let applied: Vec<&[u8]> = codings(encoding).take(NESTED_MAX + 1).collect();
+    if applied.len() > NESTED_MAX {
+        return Err(Uninflated::Malformed);
+    }
+    let mut inflated: Option<Vec<u8>> = None;
+    for coding in applied.iter().rev() {
+        let from = inflated.as_deref().unwrap_or(bytes);
+        let is_cut = !is_whole || inflated.as_ref().is_some_and(|before| before.len() == most);
+        inflated = Some(undo(coding, from, is_cut, most)?);
+    }
+    Ok(inflated)
+}
+
+fn undo(coding: &[u8], bytes: &[u8], is_cut: bool, most: usize) -> Result<Vec<u8>, Uninflated> {
+    let is = |name: &str| coding.eq_ignore_ascii_case(name.as_bytes());
+    // The decoders take from it what they need and no more: that tells what has become of how much.
+    let mut from = bytes;
+    let (out, result) = match () {
+        () if is("gzip") || is("x-gzip") => read(MultiGzDecoder::new(&mut from), most),
+        // What says deflate is zlib (RFC 9110 §8.4.1.2), or, as some send it, bare.
+        () if is("deflate") && bytes.first().is_some_and(|byte| byte & 15 == 8) => {
+            read(ZlibDecoder::new(&mut from), most)
+        }
+        () if is("deflate") => read(DeflateDecoder::new(&mut from), most),
+        () if is("br") => read(brotli::Decompressor::new(&mut from, BROTLI_BYTES), most),
+        () if is("zstd") => match zstd_decoder(&mut from) {
+            Ok(decoder) => read(decoder, most),
+            Err(_) => return Err(Uninflated::Malformed),
+        },
+        () => return Err(Uninflated::Unknown),
+    };
+    let taken = bytes.len() - from.len();
+    if out.len() >= JUDGED_BYTES_MIN && out.len() > RATIO_MAX * taken {
+        return Err(Uninflated::Bomb);
+    }
+    match result {
+        Ok(_) => Ok(out),
+        Err(_) if is_cut => Ok(out), // what was cut ends in the middle
+        Err(_) => Err(Uninflated::Malformed),
+    }
+}
+
+fn zstd_decoder<B: BufRead>(from: B) -> io::Result<zstd::stream::read::Decoder<'static, B>> {
+    let mut decoder = zstd::stream::read::Decoder::with_buffer(from)?;
+    decoder.window_log_max(ZSTD_WINDOW_LOG_MAX)?;
+    Ok(decoder)
+}
+
+/// Reads up to `most` bytes, and says how that ended.
+fn read(decoder: impl Read, most: usize) -> (Vec<u8>, io::Result<usize>) {
+    let mut out = Vec::new();
+    let result = decoder.take(most as u64).read_to_end(&mut out);
+    (out, result)
+}

@@ -1,0 +1,279 @@
+//! Requests and bodies as clients send them, and what is said to them. How many attacks are refused and how little of
+//! what is sent in good faith is counted in `tests/shield.rs`.
+
+use super::*;
+use std::pin::pin;
+use std::task::{Context, Waker};
+use tidegate_core::building::Alone;
+use tidegate_core::exchange::Client;
+use tidegate_core::node::{Entry, Scalar, Value};
+use tidegate_core::policy::Reply;
+use tidegate_core::problem::{Place as FilePlace, Source};
+use tidegate_core::template::Origin;
+
+fn node(value: Value) -> Node {
+    Node { place: FilePlace::whole(&Source::new("f.yaml", "/", "")), value }
+}
+
+fn word(text: &str) -> Node {
+    node(Value::Scalar(Scalar { text: text.into(), is_quoted: false, is_resolved: false }))
+}
+
+fn map(entries: &[(&str, Node)]) -> Node {
+    let entry = |(key, value): &(&str, Node)| Entry {
+        key: (*key).into(),
+        place: value.place.clone(),
+        value: value.clone(),
+    };
+    node(Value::Map(entries.iter().map(entry).collect()))
+}
+
+fn built(written: &Node) -> (Option<Box<dyn Policy>>, Vec<String>) {
+    let mut alone = Alone::new("a", &[]);
+    let policy = alone.build(|building| build(written, building)).pop();
+    (policy, alone.problems.iter().map(|problem| problem.reason.clone()).collect())
+}
+
+fn shield(written: &Node) -> Box<dyn Policy> {
+    let (policy, problems) = built(written);
+    assert_eq!(problems, [""; 0]);
+    policy.expect("a shield")
+}
+
+fn usual() -> Box<dyn Policy> {
+    shield(&word("true"))
+}
+
+/// What a policy says in the end.
+fn last(mut verdict: Verdict<'_>) -> Option<Reply> {
+    loop {
+        match verdict {
+            Verdict::Continue | Verdict::Identified(_) => return None,
+            Verdict::Reply(reply) => return Some(*reply),
+            Verdict::Wait(future) => {
+                let mut future = pin!(future);
+                let mut cx = Context::from_waker(Waker::noop());
+                verdict = loop {
+                    if let Poll::Ready(verdict) = future.as_mut().poll(&mut cx) {
+                        break verdict;
+                    }
+                };
+            }
+        }
+    }
+}
+
+/// A request, and what is said to its head and then to its body.
+fn asked(policy: &dyn Policy, target: &str, fields: &[(&str, &str)], body: &[u8]) -> Option<Reply> {
+    let client = Client { address: None, listener: "http".into(), is_secure: false, trusted: None };
+    let origin = Origin { client: &client, request_id: b"7f", identity: None };
+    let mut head = RequestHead::default();
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    head.path = head.fields.add_text(path.as_bytes());
+    head.query = head.fields.add_text(query.as_bytes());
+    head.has_query = !query.is_empty();
+    fields.iter().for_each(|(name, value)| {
+        let known = Name::of(name.as_bytes());
+        match known {
+            Name::Other => head.fields.push(name, value.as_bytes()),
+            known => head.fields.add(known, value.as_bytes()),
+        }
+    });
+    let said = last(policy.request(RequestView { head: &mut head, origin, note: &mut 0 }));
+    if said.is_some() || !policy.wants_body(&head) {
+        return said;
+    }
+    let BodyNeed::Buffer(most) = policy.needs().request else { return None };
+    let shown = RequestBody { bytes: &body[..body.len().min(most)], is_whole: body.len() <= most };
+    last(policy.request_body(RequestView { head: &mut head, origin, note: &mut 0 }, shown))
+}
+
+/// The code and the detail of the refusal; nothing when there is none.
+fn said(reply: Option<Reply>) -> String {
+    reply.and_then(|reply| reply.reason).map_or_else(String::new, |reason| format!("{}: {}", reason.code, reason.detail))
+}
+
+const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
+const JSON: (&str, &str) = ("content-type", "application/json");
+const PARTS: (&str, &str) = ("content-type", "multipart/form-data; boundary=\"xx\"");
+
+#[test]
+fn it_is_told_where_and_by_what_but_not_the_value() {
+    let policy = usual();
+    let cases: &[(&str, &[(&str, &str)], &str, &str)] = &[
+        ("/a?id=1'+or+'1'='1", &[], "", "sql: query `id`, fingerprint s&sos"),
+        ("/a?id=1%2527%2520or%25201=1--", &[], "", "sql: query `id`, fingerprint s&1c"),
+        ("/a?id=%u0027%20or%201=1--", &[], "", "sql: query `id`, fingerprint s&1c"),
+        ("/a?1%27+or+1%3d1--=x", &[], "", "sql: query, fingerprint s&1c"),
+        ("/a/%3Cscript%3E/b", &[], "", "xss: path"),
+        ("/a/1'%20or%201=1--", &[], "", "sql: path, fingerprint s&1c"),
+        ("/a", &[("cookie", "a=b; id=1' or 1=1--")], "", "sql: cookie `id`, fingerprint s&1c"),
+        ("/a", &[("user-agent", "x' or 1=1--")], "", "sql: header `user-agent`, fingerprint s&1c"),
+        ("/a", &[("referer", "http://a/?q=%3Cscript%3E")], "", "xss: header `referer`"),
+        ("/a", &[("x-id", "<svg onload=x>")], "", "xss: header `x-id`"),
+        ("/a", &[("accept", "1' or 1=1--")], "", ""),
+        ("/a", &[FORM], "a=b&c=1'+or+1=1--", "sql: form field `c`, fingerprint s&1c"),
+        ("/a", &[JSON], r#"{"a":{"b":["x","1' or 1=1--"]}}"#, "sql: json field `a.b`, fingerprint s&1c"),
+        ("/a", &[JSON], r#"{"a":1,"\u003cscript\u003e":2}"#, "xss: json field `\\u003cscript\\u003e`"),
+        ("/a", &[JSON], r#"{"a":"\u003cscript>","#, "xss: json field `a`"),
+        ("/a", &[JSON], r#"[{"a":"<script"#, "xss: json field `a`"),
+        ("/a", &[JSON], "{'a':'<script>'}", "xss: body"),
+        ("/a", &[], r#"{"a":"<script>"}"#, "xss: json field `a`"),
+        ("/a", &[("content-type", "text/plain")], "<script>", "xss: body"),
+        ("/a", &[("content-type", "image/png")], "<script>", ""),
+        (
+            "/a",
+            &[PARTS],
+            "--xx\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\nfine\r\n--xx\r\nContent-Disposition: form-data; name=\"q\"\r\n\r\n1' or 1=1--\r\n--xx--\r\n",
+            "sql: form part `q`, fingerprint s&1c",
+        ),
+        (
+            "/a",
+            &[PARTS],
+            "--xx\r\nContent-Disposition: form-data; name=\"q\"; filename=\"a.html\"\r\n\r\n<script>\r\n--xx--\r\n",
+            "",
+        ),
+        ("/a", &[JSON, ("content-type", "text/plain")], "x", "malformed: body, more than one content-type"),
+        ("/a", &[JSON], "{\0\"\0a\0\"\0", "malformed: body, not in UTF-8"),
+    ];
+    for (target, fields, body, expected) in cases {
+        assert_eq!(said(asked(&*policy, target, fields, body.as_bytes())), *expected, "{target} {fields:?} {body}");
+    }
+}
+
+#[test]
+fn ways_out_of_a_folder_are_found_behind_two_escapes() {
+    let policy = usual();
+    for target in [
+        "/a/%252e%252e/b",
+        "/a/..%252f..%252fb",
+        "/a/%2e%2e;x=1/b",
+        "/a/..;/b",
+        "/a/%252e%252e%255cb",
+        "/a/%C0%AE%C0%AE/b",
+        "/a/%2500.html",
+        "/a?file=../../etc/passwd",
+        "/a?file=..%5c..%5cboot.ini",
+        "/a?file=%2e%2e%2f%2e%2e%2fx",
+        "/a?file=../x%00.png",
+    ] {
+        assert!(said(asked(&*policy, target, &[], b"")).starts_with("path: "), "{target}");
+    }
+    for target in ["/a/b..c/...", "/a/x;v=1", "/100%25/a", "/a?file=../logo.png", "/a?range=1..5", "/a?q=../../+what"] {
+        assert_eq!(said(asked(&*policy, target, &[], b"")), "", "{target}");
+    }
+    let off = shield(&map(&[("paths", word("false"))]));
+    assert_eq!(said(asked(&*off, "/a/..;/b?file=../../x", &[], b"")), "");
+}
+
+#[test]
+fn what_is_to_be_skipped_is_and_what_is_off_does_not_look() {
+    let list = |name: &str| node(Value::List(vec![word(name)]));
+    let skip = map(&[("headers", list("X-Html")), ("query", list("html")), ("fields", list("article.html"))]);
+    let policy = shield(&map(&[("skip", skip)]));
+    let fields = [("x-html", "<script>"), JSON];
+    let body = br#"{"article":[{"html":"<script>"}]}"#;
+    assert_eq!(said(asked(&*policy, "/a?html=%3Cscript%3E", &fields, body)), "");
+    assert_eq!(said(asked(&*policy, "/a", &[JSON], br#"{"html":"<script>"}"#)), "xss: json field `html`");
+    let sql = "/a?id=1'+or+1=1--";
+    assert_eq!(said(asked(&*shield(&map(&[("sql", word("false"))])), sql, &[], b"")), "");
+    assert_eq!(said(asked(&*shield(&map(&[("xss", word("false"))])), "/a?a=<script>", &[], b"")), "");
+    assert_eq!(shield(&map(&[("body", word("0"))])).needs(), Needs::default());
+    assert!(built(&word("false")).0.is_none());
+    assert!(shield(&word("observe")).is_observing() && !usual().is_observing());
+    assert_eq!(built(&word("on")).1, ["`on` is no mode"]);
+}
+
+/// The same text in the ways a body may be deflated.
+fn deflated(text: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
+    use std::io::Write;
+    let level = flate2::Compression::default();
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), level);
+    gzip.write_all(text).unwrap();
+    let mut zlib = flate2::write::ZlibEncoder::new(Vec::new(), level);
+    zlib.write_all(text).unwrap();
+    let mut bare = flate2::write::DeflateEncoder::new(Vec::new(), level);
+    bare.write_all(text).unwrap();
+    let mut br = Vec::new();
+    brotli::CompressorWriter::new(&mut br, 4096, 5, 20).write_all(text).unwrap();
+    vec![
+        ("gzip", gzip.finish().unwrap()),
+        ("deflate", zlib.finish().unwrap()),
+        ("deflate", bare.finish().unwrap()),
+        ("br", br),
+        ("zstd", zstd::encode_all(text, 3).unwrap()),
+    ]
+}
+
+#[test]
+fn deflated_bodies_are_looked_at_and_bombs_are_not_touched() {
+    let policy = usual();
+    for (coding, bytes) in deflated(br#"{"a":"1' or 1=1--"}"#) {
+        let found = said(asked(&*policy, "/a", &[JSON, ("content-encoding", coding)], &bytes));
+        assert_eq!(found, "sql: json field `a`, fingerprint s&1c", "{coding}");
+        let twice = deflated(&bytes).swap_remove(0).1;
+        let encoding = format!("{coding}, identity, gzip");
+        let found = said(asked(&*policy, "/a", &[JSON, ("content-encoding", &encoding)], &twice));
+        assert_eq!(found, "sql: json field `a`, fingerprint s&1c", "{encoding}");
+        let cut = said(asked(&*policy, "/a", &[JSON, ("content-encoding", coding)], &bytes[..bytes.len() - 3]));
+        assert!(cut.starts_with("malformed: ") || cut.starts_with("sql: "), "{coding}: {cut}");
+    }
+    for (coding, bytes) in deflated(&vec![b'0'; 20 << 20]) {
+        let reply = asked(&*policy, "/a", &[JSON, ("content-encoding", coding)], &bytes).expect("a refusal");
+        assert_eq!((reply.status, &*said(Some(reply))), (413, "bomb: body"), "{coding}");
+    }
+    let text: Vec<u8> = (0..40_000u32).flat_map(|n| format!("{},", n * 7919 % 10_007).into_bytes()).collect();
+    for (coding, bytes) in deflated(&text) {
+        assert_eq!(said(asked(&*policy, "/a", &[JSON, ("content-encoding", coding)], &bytes)), "", "{coding}");
+    }
+    let malformed = "malformed: body, content-encoding";
+    for (encoding, expected) in [("gzip", malformed), ("gzip, gzip, gzip", malformed), ("rot13", ""), ("identity", "")] {
+        assert_eq!(said(asked(&*policy, "/a", &[JSON, ("content-encoding", encoding)], b"{}")), expected);
+    }
+}
+
+#[test]
+fn a_long_body_is_looked_at_up_to_the_bound() {
+    let policy = usual();
+    for (before, is_seen) in [(10, true), (50_000, true), (131_000, true), (131_072, false)] {
+        let body = [&vec![b'x'; before], &b" <script>alert(1)</script>"[..], &[b'x'; 1000]].concat();
+        let text = [("content-type", "text/plain")];
+        assert_eq!(asked(&*policy, "/a", &text, &body).is_some(), is_seen, "{before}");
+        let json = [&b"{\"a\":\""[..], &body, b"\"}"].concat();
+        assert_eq!(asked(&*policy, "/a", &[JSON], &json).is_some(), is_seen, "{before}");
+    }
+}
+
+/// Neither do the readers here nor does libinjection panic, whatever they get. Half of the inputs are made of pieces
+/// that mean something to them.
+#[test]
+fn nothing_makes_it_panic() {
+    const PIECES: [&[u8]; 40] = [
+        b"'", b"\"", b"`", b"<", b">", b"<!--", b"-->", b"<![CDATA[", b"]]>", b"/*", b"*/", b"/*!", b"--", b"#",
+        b";", b"\\", b"%", b"%27", b"%u0027", b"\\u00", b"{", b"}", b"[", b"]", b":", b",", b"\0", b"\xff",
+        b"\xc0\xa0", b"&#x", b"&#", b"=", b" or ", b" union select ", b"1", b"x'", b"q'(", b"$$", b"@@", b"<a ",
+    ];
+    let mut random = tidegate_testkit::Random::announced("shield");
+    let policies = [usual(), shield(&map(&[("body", word("64KiB"))]))];
+    for round in 0..200_000 {
+        let mut body = Vec::new();
+        match round % 2 {
+            0 => (0..random.below(24)).for_each(|_| body.extend_from_slice(PIECES[random.below(PIECES.len())])),
+            _ => {
+                let length = random.below(40);
+                body = random.bytes(length);
+            }
+        }
+        let kind = [FORM, JSON, PARTS, ("content-type", "text/plain")][round / 2 % 4];
+        drop(asked(&*policies[0], "/a", &[kind], &body));
+        let coding = ["gzip", "deflate", "br", "zstd"][round / 8 % 4];
+        if round % 16 == 1 {
+            drop(asked(&*policies[1], "/a", &[kind, ("content-encoding", coding)], &body));
+        }
+    }
+    for piece in PIECES {
+        let long = piece.repeat(20_000);
+        drop(asked(&*policies[0], "/a", &[("content-type", "text/plain")], &long));
+        drop(asked(&*policies[0], "/a", &[JSON], &long));
+    }
+}
