@@ -20,6 +20,8 @@ const XSS: &str = include_str!("corpus/xss.txt");
 
 /// Requests in good faith.
 const REQUESTS: usize = 40_000;
+/// Always the same ones: a share this small is another by chance from one set to the next.
+const SEED: u64 = 7;
 
 /// The lines of a corpus, but for what is said of it.
 fn lines(corpus: &'static str) -> Vec<&'static str> {
@@ -125,7 +127,7 @@ fn everywhere(payload: &str) -> Vec<Asked> {
     let json = serde_json::json!({ "user": { "names": ["x", payload] } }).to_string();
     vec![
         get("/a".into(), format!("a=b&id={}", escaped(payload))),
-        get("/a".into(), format!("id={}", escaped(&escaped(payload)))),
+        get("/a".into(), format!("id={}", escaped(&escaped(payload).replace('+', "%20")))),
         post("application/x-www-form-urlencoded", format!("a=b&id={}", escaped(payload))),
         post("application/json", json),
         part(payload),
@@ -140,12 +142,73 @@ fn known_attacks_are_refused_wherever_they_stand() {
     let policy = shield();
     for (what, corpus) in [("SQL", SQL), ("script", XSS)] {
         let requests: Vec<Asked> = lines(corpus).into_iter().flat_map(everywhere).collect();
-        let missed: Vec<&Asked> = requests.iter().filter(|asked| refused(&*policy, asked).is_none()).collect();
+        let missed: Vec<&Asked> =
+            requests.iter().filter(|asked| refused(&*policy, asked).is_none()).collect();
         let share = 1.0 - missed.len() as f64 / requests.len() as f64;
-        println!("{what}: {} of {} attacks refused, {:.2} %", requests.len() - missed.len(), requests.len(), share * 100.0);
+        println!(
+            "{what}: {} of {} attacks refused, {:.2} %",
+            requests.len() - missed.len(),
+            requests.len(),
+            share * 100.0
+        );
         assert!(share >= 0.99, "missed: {missed:#?}");
     }
 }
+
+const WORDS: &[&str] = &[
+    "select",
+    "table",
+    "and",
+    "or",
+    "the",
+    "order",
+    "by",
+    "from",
+    "where",
+    "plan",
+    "union",
+    "drop",
+    "in",
+    "like",
+    "a",
+    "user's",
+    "don't",
+    "list",
+    "(new)",
+    "items,",
+    "group",
+    "having",
+    "for",
+    "not",
+    "update",
+    "it's",
+    "insert",
+    "set",
+    "with",
+    "value",
+    "delete",
+    "into",
+    "case",
+    "when",
+    "end.",
+    "null",
+    "Müller",
+    "été",
+    "città",
+    "naïve",
+    "—",
+    "&",
+    "2",
+    "100%",
+    "#4",
+    "email:",
+    "o'clock",
+    "\"quoted\"",
+    "join",
+    "us;",
+];
+const NAMES: &[&str] =
+    &["Anna", "Seán", "José", "Łukasz", "Ngọc", "Zoë", "O'Neil", "d'Arc", "M'Baku", "Jean-Luc"];
 
 /// Requests as sites, apps and programs send them, with values of the corpus and made ones in them.
 struct GoodFaith {
@@ -164,13 +227,6 @@ impl GoodFaith {
 
     /// A name, a sentence, an id: what values hold.
     fn value(&mut self) -> String {
-        const WORDS: &[&str] = &[
-            "select", "table", "and", "or", "the", "order", "by", "from", "where", "plan", "union", "drop", "in",
-            "like", "a", "user's", "don't", "list", "(new)", "items,", "group", "having", "for", "not", "update",
-            "it's", "insert", "set", "with", "value", "delete", "into", "case", "when", "end.", "null", "Müller",
-            "été", "città", "naïve", "—", "&", "2", "100%", "#4", "email:", "o'clock", "\"quoted\"", "join", "us;",
-        ];
-        const NAMES: &[&str] = &["Anna", "Seán", "José", "Łukasz", "Ngọc", "Zoë", "O'Neil", "d'Arc", "M'Baku", "Jean-Luc"];
         match self.number(9) {
             0..3 => self.lines[self.random.below(self.lines.len())].to_owned(),
             3 => format!("{} {}", self.pick(NAMES), self.pick(NAMES)),
@@ -178,7 +234,14 @@ impl GoodFaith {
                 let words: Vec<&str> = (0..3 + self.number(25)).map(|_| self.pick(WORDS)).collect();
                 words.join(" ")
             }
-            5 => format!("{:x}-{:04x}-4{:03x}-a{:03x}-{:x}", self.number(1 << 32), self.number(1 << 16), self.number(4096), self.number(4096), self.number(1 << 40)),
+            5 => format!(
+                "{:x}-{:04x}-4{:03x}-a{:03x}-{:x}",
+                self.number(1 << 32),
+                self.number(1 << 16),
+                self.number(4096),
+                self.number(4096),
+                self.number(1 << 40)
+            ),
             6 => {
                 let length = 8 + self.number(60);
                 const DIGITS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -186,21 +249,42 @@ impl GoodFaith {
                 text + self.pick(&["", "=", "=="])
             }
             7 => format!("{}.{}", self.number(100_000), self.number(100)),
-            _ => format!("{}@{}.example", self.pick(NAMES).to_lowercase(), self.pick(&["mail", "post", "sub.corp"])),
+            _ => format!(
+                "{}@{}.example",
+                self.pick(NAMES).to_lowercase(),
+                self.pick(&["mail", "post", "sub.corp"])
+            ),
         }
     }
 
     fn request(&mut self) -> Asked {
-        const KEYS: &[&str] = &["q", "id", "name", "filter[price]", "sort", "page", "utm_source", "ids[]", "user.name", "comment"];
+        const KEYS: &[&str] = &[
+            "q",
+            "id",
+            "name",
+            "filter[price]",
+            "sort",
+            "page",
+            "utm_source",
+            "ids[]",
+            "user.name",
+            "comment",
+        ];
         let pairs = |this: &mut GoodFaith| {
-            let pairs = (0..1 + this.number(6)).map(|_| format!("{}={}", escaped(this.pick(KEYS)), escaped(&this.value())));
+            let pairs = (0..1 + this.number(6))
+                .map(|_| format!("{}={}", escaped(this.pick(KEYS)), escaped(&this.value())));
             pairs.collect::<Vec<_>>().join("&")
         };
         let mut asked = match self.number(6) {
-            0..2 => get(format!("/{}/{}", self.pick(&["shop", "api/v1", "search"]), self.number(9999)), pairs(self)),
+            0..2 => get(
+                format!("/{}/{}", self.pick(&["shop", "api/v1", "search"]), self.number(9999)),
+                pairs(self),
+            ),
             2 => post("application/x-www-form-urlencoded", pairs(self)),
             3 => {
-                let items: Vec<_> = (0..self.number(5)).map(|_| serde_json::json!({ "name": self.value(), "n": self.number(99) })).collect();
+                let items: Vec<_> = (0..self.number(5))
+                    .map(|_| serde_json::json!({ "name": self.value(), "n": self.number(99) }))
+                    .collect();
                 let body = serde_json::json!({ "title": self.value(), "text": self.value(), "items": items, "on": true });
                 post("application/json; charset=utf-8", body.to_string())
             }
@@ -210,7 +294,12 @@ impl GoodFaith {
                 post("application/json", body.to_string())
             }
         };
-        let session = format!("session={:x}; theme=dark; _ga=GA1.2.{}.{}", self.number(1 << 40), self.number(1 << 30), self.number(1 << 30));
+        let session = format!(
+            "session={:x}; theme=dark; _ga=GA1.2.{}.{}",
+            self.number(1 << 40),
+            self.number(1 << 30),
+            self.number(1 << 30)
+        );
         asked.fields.extend([
             ("user-agent", self.pick(&[
                 "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0 Safari/537.36",
@@ -237,12 +326,18 @@ fn what_is_sent_in_good_faith_passes() {
         count += 1;
         wrong.extend(refused(&*policy, &asked).map(|why| (why, asked)));
     }
-    let mut good = GoodFaith { random: Random::announced("good faith"), lines };
+    let mut good = GoodFaith { random: Random::new(SEED), lines };
     for asked in (0..REQUESTS).map(|_| good.request()) {
         count += 1;
         wrong.extend(refused(&*policy, &asked).map(|why| (why, asked)));
     }
     println!("{} of {count} requests in good faith refused", wrong.len());
-    let whys: Vec<String> = wrong.iter().map(|(why, asked)| format!("{why} <- {} {}", asked.query, asked.body)).collect();
-    assert!(wrong.len() * 10_000 < count, "{} of {count} refused: {:#?}", wrong.len(), &whys[..whys.len().min(40)]);
+    let whys: Vec<String> =
+        wrong.iter().map(|(why, asked)| format!("{why} <- {} {}", asked.query, asked.body)).collect();
+    assert!(
+        wrong.len() * 10_000 < count,
+        "{} of {count} refused: {:#?}",
+        wrong.len(),
+        &whys[..whys.len().min(40)]
+    );
 }

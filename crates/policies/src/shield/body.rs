@@ -37,6 +37,7 @@ impl Kind {
 }
 
 /// The texts of a body that are still to be looked at.
+#[allow(clippy::large_enum_variant)] // one at a time, on the stack: a box would be an allocation for each body
 pub(super) enum Texts<'b> {
     Form(&'b [u8]),
     Multipart(Parts<'b>),

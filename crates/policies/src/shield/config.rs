@@ -55,7 +55,8 @@ impl Setting for Mode {
             Some("true") => Mode::Refuse,
             Some("false") => Mode::Off,
             _ => {
-                problems.push(Fault::new("is no mode").hint("write `true`, `observe` or `false`").problem(node));
+                problems
+                    .push(Fault::new("is no mode").hint("write `true`, `observe` or `false`").problem(node));
                 Mode::Off
             }
         }

@@ -84,7 +84,8 @@ impl<'b> Texts<'b> {
         let is_part = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'+' | b'-');
         self.at += self.bytes[self.at..].iter().take_while(|b| is_part(b)).count();
         let word = &self.bytes[start..self.at];
-        let is_number = word.iter().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'+' | b'-' | b'e' | b'E'));
+        let is_number =
+            word.iter().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'+' | b'-' | b'e' | b'E'));
         let is_cut = self.at == self.bytes.len();
         self.is_broken |= !(is_number || is_cut || matches!(word, b"true" | b"false" | b"null"));
     }
@@ -146,7 +147,9 @@ fn unicode<'t>(text: &'t [u8], out: &mut Vec<u8>) -> &'t [u8] {
     let Some(first) = unit(text) else { return text };
     let second = text.get(4..6).filter(|two| *two == b"\\u").and_then(|_| unit(&text[6..]));
     let (code, length) = match (first, second) {
-        (0xd800..0xdc00, Some(low @ 0xdc00..0xe000)) => (0x1_0000 + ((first - 0xd800) << 10) + (low - 0xdc00), 10),
+        (0xd800..0xdc00, Some(low @ 0xdc00..0xe000)) => {
+            (0x1_0000 + ((first - 0xd800) << 10) + (low - 0xdc00), 10)
+        }
         _ => (first, 4),
     };
     let character = char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER);

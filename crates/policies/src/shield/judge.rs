@@ -98,26 +98,83 @@ fn sql(text: &[u8]) -> Option<Finding> {
     phrases::find(text).map(|phrase| Finding::Sql(*phrase))
 }
 
-/// Whether a text with this fingerprint is an ordinary one as well as SQL, unless more says that it is SQL: numbers or
-/// names that `and` or `or` joins (`1 and 2 and 3`, `@alice, @bob and @carol`), and what is said of a function
-/// (`sin(x) + cos(y)`).
+/// Whether a text with this fingerprint may as well be ordinary: prose with words of SQL in it has the same tokens
+/// (`1 and 2 and 3`; `items, and list (new)`). What is meant as SQL has something more: a comparison, a comment, a
+/// quote that it begins with, or a call.
 fn is_ordinary(fingerprint: &[u8], text: &[u8]) -> bool {
     let end = fingerprint.iter().position(|&b| b == 0).unwrap_or(fingerprint.len());
-    let has = |signs: &[u8]| text.iter().any(|byte| signs.contains(byte));
-    let has_word = |word: &str| {
-        text.split(|b| !b.is_ascii_alphanumeric()).any(|one| one.eq_ignore_ascii_case(word.as_bytes()))
-    };
-    match &fingerprint[..end] {
-        b"1&1" | b"v&v" | b"1&v" | b"v&1" | b"n&n" => {
-            !has(b"=<>!|&(#;*") && !COMPARING.iter().any(|word| has_word(word))
-        }
-        b"f(n)o" | b"f(1)o" | b"f(v)o" => !has(b"'\"`#;|&") && !text.windows(2).any(|two| two == b"--"),
-        _ => false,
+    let fingerprint = &fingerprint[..end];
+    if matches!(fingerprint, b"f(n)o" | b"f(1)o" | b"f(v)o") {
+        return !calls(text); // `sqrt(16) = 4`
     }
+    let names = fingerprint.iter().any(|token| matches!(token, b'n' | b'k' | b'U' | b'T'));
+    let is_sure = text.iter().any(|byte| matches!(byte, b'=' | b'<' | b'>'))
+        || text.windows(2).any(|two| matches!(two, b"--" | b"/*" | b"||" | b"&&" | b"@@"))
+        || matches!(text.trim_ascii_start(), [b'\'' | b'"', ..])
+            && matches!(fingerprint, [b's', b'o' | b'&', ..])
+            && !names
+        || fingerprint.starts_with(b"1&") && !names && words(text).any(|word| is_one_of(word, &COMPARING))
+        || calls(text);
+    !is_sure
 }
 
-/// Words that compare, or wait: what joins such is no list.
-const COMPARING: [&str; 9] = ["like", "rlike", "regexp", "in", "between", "is", "xor", "div", "sleep"];
+fn words(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    text.split(|b| !b.is_ascii_alphanumeric() && *b != b'_')
+}
+
+fn is_one_of(word: &[u8], known: &[&str]) -> bool {
+    known.iter().any(|one| word.eq_ignore_ascii_case(one.as_bytes()))
+}
+
+/// Whether a function is called that is of use to an attack.
+fn calls(text: &[u8]) -> bool {
+    let mut before = text.split(|&b| b == b'(');
+    let calls = text.iter().filter(|&&b| b == b'(').count();
+    (&mut before).take(calls).any(|part| words(part).last().is_some_and(|word| is_one_of(word, &CALLED)))
+}
+
+/// Words that compare: what joins such is no list of numbers.
+const COMPARING: [&str; 8] = ["like", "rlike", "regexp", "in", "between", "is", "xor", "div"];
+/// Functions that wait, tell of the server, or take apart what they tell.
+const CALLED: [&str; 37] = [
+    "sleep",
+    "pg_sleep",
+    "benchmark",
+    "version",
+    "user",
+    "user_name",
+    "database",
+    "current_user",
+    "system_user",
+    "load_file",
+    "extractvalue",
+    "updatexml",
+    "ascii",
+    "ord",
+    "mid",
+    "substr",
+    "substring",
+    "char",
+    "chr",
+    "concat",
+    "group_concat",
+    "count",
+    "convert",
+    "cast",
+    "md5",
+    "sha1",
+    "if",
+    "exists",
+    "make_set",
+    "elt",
+    "receive_message",
+    "get_host_address",
+    "sn",
+    "json_keys",
+    "randomblob",
+    "xp_cmdshell",
+    "utl_http",
+];
 
 fn is_script(text: &[u8]) -> bool {
     // Inside of a tag without a quote `style=bold` is all it takes: ordinary text. Without a tag of its own more has to

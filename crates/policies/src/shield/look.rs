@@ -105,7 +105,13 @@ impl<'s> Look<'s> {
     }
 
     /// At a text that may be escaped, and at what it says once it is not.
-    pub(super) fn encoded(&mut self, place: Place, name: &[u8], text: &[u8], plus: Plus) -> Result<(), Box<Found>> {
+    pub(super) fn encoded(
+        &mut self,
+        place: Place,
+        name: &[u8],
+        text: &[u8],
+        plus: Plus,
+    ) -> Result<(), Box<Found>> {
         let has_blank = plus == Plus::Blank && text.contains(&b'+');
         if !has_blank && !decode::is_escaped(text) {
             return self.unescaped(place, name, text);

@@ -198,7 +198,9 @@ impl Shield {
                 Ok(bytes) => inflated = bytes,
                 Err(Uninflated::Unknown) => return Ok(()),
                 Err(Uninflated::Bomb) => return Err(Found::in_body(BOMB, "body")),
-                Err(Uninflated::Malformed) => return Err(Found::in_body(MALFORMED, "body, content-encoding")),
+                Err(Uninflated::Malformed) => {
+                    return Err(Found::in_body(MALFORMED, "body, content-encoding"));
+                }
             }
             turn().await;
         }
@@ -225,7 +227,8 @@ impl<'a> Looking<'a> {
         };
         // In an encoding of two or four bytes a character nothing here is what it says, and no form or JSON is in one
         // (RFC 8259 §8.1).
-        if !matches!(texts, Texts::Over | Texts::Multipart(_)) && bytes.iter().take(4).any(|&byte| byte == 0) {
+        if !matches!(texts, Texts::Over | Texts::Multipart(_)) && bytes.iter().take(4).any(|&byte| byte == 0)
+        {
             return Err(Found::in_body(MALFORMED, "body, not in UTF-8"));
         }
         Ok(Looking { look: Look::new(shield), texts })

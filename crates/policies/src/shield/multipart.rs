@@ -36,12 +36,12 @@ impl<'b> Parts<'b> {
             None => (part, &b""[..]),
         };
         let content = content.strip_suffix(b"\r\n").unwrap_or(content);
-        let lines = head.split(|&b| b == b'\n').map(<[u8]>::trim_ascii);
+        let mut lines = head.split(|&b| b == b'\n').map(<[u8]>::trim_ascii);
         let says = |line: &&[u8]| {
             const NAME: &[u8] = b"content-disposition:";
             line.get(..NAME.len()).is_some_and(|name| name.eq_ignore_ascii_case(NAME))
         };
-        let disposition = lines.filter(|line| says(line)).last().unwrap_or_default();
+        let disposition = lines.rfind(says).unwrap_or_default();
         let name = parameter(disposition, b"name").unwrap_or_default();
         Some(Part { name, file: parameter(disposition, b"filename"), content })
     }

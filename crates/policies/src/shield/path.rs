@@ -23,6 +23,8 @@ fn is_climb(segment: &[u8]) -> bool {
 /// A NUL, which ends the path for some, or a character in more bytes than it needs, which is a slash or a dot for some
 /// (RFC 3629 §3).
 fn has_unreadable(bytes: &[u8]) -> bool {
-    bytes.iter().any(|&b| b == 0)
-        || bytes.windows(2).any(|two| matches!(two, [0xc0 | 0xc1, 0x80..=0xbf]) || matches!(two, [0xe0, 0x80..=0x9f]))
+    bytes.contains(&0)
+        || bytes
+            .windows(2)
+            .any(|two| matches!(two, [0xc0 | 0xc1, 0x80..=0xbf]) || matches!(two, [0xe0, 0x80..=0x9f]))
 }

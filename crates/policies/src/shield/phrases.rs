@@ -20,9 +20,12 @@ impl Piece<'_> {
 }
 
 /// Without one of these there is no phrase.
-const FIRST_WORDS: [&str; 7] = ["select", "shutdown", "waitfor", "analyse", "convert", "true", "false"];
-/// How far behind SELECT its FROM is looked for.
-const FROM_PIECES_MAX: usize = 16;
+const FIRST_WORDS: [&str; 15] = [
+    "select", "shutdown", "waitfor", "analyse", "convert", "true", "false", "drop", "delete", "insert",
+    "update", "exec", "outfile", "like", "order",
+];
+/// How far behind SELECT its FROM is looked for: a list of a dozen columns.
+const FROM_PIECES_MAX: usize = 24;
 
 /// The name of a phrase in the text, in place of a fingerprint.
 pub(super) fn find(text: &[u8]) -> Option<&'static [u8; 8]> {
@@ -40,20 +43,38 @@ pub(super) fn find(text: &[u8]) -> Option<&'static [u8; 8]> {
 fn begins(pieces: &[Piece<'_>]) -> Option<&'static [u8; 8]> {
     let is = |at: usize, word: &str| pieces.get(at).is_some_and(|piece| piece.is(word));
     let has = |at: usize, sign: u8| pieces.get(at) == Some(&Piece::Sign(sign));
-    let selects = |at: usize| {
-        let is_value = |piece: &Piece<'_>| match piece {
-            Piece::Sign(sign) => matches!(sign, b'*' | b'@' | b'\'' | b'('),
-            Piece::Word(_) => piece.is_number() || piece.is("null"),
-        };
-        let behind = pieces.get(at + 1..).unwrap_or_default();
-        is(at, "select")
-            && (behind.first().is_some_and(is_value)
-                || behind.iter().take(FROM_PIECES_MAX).any(|piece| piece.is("from")))
-    };
+    let selects = |at: usize| is(at, "select") && selects(&pieces[at + 1..]);
+    let is_number = |at: usize| pieces.get(at).is_some_and(|piece| piece.is_number());
+    let is_name = |at: usize| matches!(pieces.get(at), Some(Piece::Word(name)) if name.is_ascii());
+    let ends = |at: usize| matches!(pieces.get(at), None | Some(Piece::Sign(b'-' | b';' | b'#' | b'(')));
     match () {
         () if is(0, "union") && (selects(1) || is(1, "all") && selects(2)) => Some(b"union\0\0\0"),
+        () if is(0, "union") && has(1, b'(') && selects(2) => Some(b"union\0\0\0"),
+        () if has(0, b'(') && selects(1) => Some(b"select\0\0"),
+        () if is(0, "order") && is(1, "by") && is_number(2) && has(3, b',') && is_number(4) => {
+            Some(b"order\0\0\0")
+        }
         () if has(0, b';') && selects(1) => Some(b"select\0\0"),
         () if has(0, b';') && is(1, "shutdown") && (is(2, "with") || has(2, b'-')) => Some(b"shutdown"),
+        () if has(0, b';') && is(1, "drop") && is(2, "table") && is_name(3) && ends(4) => {
+            Some(b"drop\0\0\0\0")
+        }
+        () if has(0, b';')
+            && is(1, "delete")
+            && is(2, "from")
+            && is_name(3)
+            && (ends(4) || is(4, "where")) =>
+        {
+            Some(b"delete\0\0")
+        }
+        () if has(0, b';') && is(1, "insert") && is(2, "into") && is_name(3) && has(4, b'(') => {
+            Some(b"insert\0\0")
+        }
+        () if has(0, b';') && is(1, "exec") && is_name(2) && (has(3, b'(') || has(3, b'\'')) => {
+            Some(b"exec\0\0\0\0")
+        }
+        () if is(0, "into") && (is(1, "outfile") || is(1, "dumpfile")) && has(2, b'\'') => Some(b"outfile\0"),
+        () if is(0, "like") && has(1, b'\'') && has(2, b'%') => Some(b"like\0\0\0\0"),
         () if is(0, "waitfor") && is(1, "delay") && has(2, b'\'') => Some(b"waitfor\0"),
         () if is(0, "procedure") && is(1, "analyse") && has(2, b'(') => Some(b"analyse\0"),
         () if is(0, "convert") && has(1, b'(') && is(2, "int") && has(3, b',') => Some(b"convert\0"),
@@ -62,9 +83,47 @@ fn begins(pieces: &[Piece<'_>]) -> Option<&'static [u8; 8]> {
     }
 }
 
+/// Whether what stands behind SELECT is a list of values, or one of columns and the table they are of: in prose words
+/// follow each other, in such a list there is a sign between two.
+fn selects(behind: &[Piece<'_>]) -> bool {
+    let next = behind.get(1);
+    let is_value = match behind.first() {
+        Some(Piece::Sign(b'*')) => next.is_some_and(|next| next.is("from")),
+        Some(Piece::Sign(b'(')) => next.is_some_and(|next| next.is_number()),
+        Some(Piece::Sign(b'@')) => next == Some(&Piece::Sign(b'@')),
+        Some(piece) if piece.is_number() || piece.is("null") => match next {
+            None => true,
+            Some(next) => matches!(next, Piece::Sign(b',' | b')' | b'-' | b';')),
+        },
+        _ => false,
+    };
+    let from = behind.iter().take(FROM_PIECES_MAX).position(|piece| piece.is("from"));
+    is_value || from.is_some_and(|at| is_list(&behind[..at]) && is_table(&behind[at + 1..]))
+}
+
+fn is_list(pieces: &[Piece<'_>]) -> bool {
+    let is_word = |piece: &Piece<'_>| matches!(piece, Piece::Word(_));
+    !pieces.is_empty() && !pieces.windows(2).any(|two| two.iter().all(is_word))
+}
+
+/// A name, and then the end or what goes on in SQL.
+fn is_table(pieces: &[Piece<'_>]) -> bool {
+    const GOES_ON: [&str; 5] = ["where", "limit", "order", "group", "union"];
+    let is_name = matches!(pieces.first(), Some(Piece::Word(_)));
+    is_name
+        && pieces.get(1).is_none_or(|next| match next {
+            Piece::Sign(sign) => matches!(sign, b'-' | b'#' | b';' | b')' | b'.' | b'$'),
+            Piece::Word(_) => GOES_ON.iter().any(|word| next.is(word)),
+        })
+}
+
 /// `1 OR TRUE`, and nothing but a comment behind it.
 fn is_truth(pieces: &[Piece<'_>]) -> bool {
-    let [first, joint, truth, behind @ ..] = pieces else { return false };
+    let ([first, Piece::Sign(b'\''), joint, truth, behind @ ..] | [first, joint, truth, behind @ ..]) =
+        pieces
+    else {
+        return false;
+    };
     let is_joint = joint.is("or") || joint.is("and");
     let is_comment = behind.iter().all(|piece| matches!(piece, Piece::Sign(b'-' | b'#' | b';')));
     first.is_number() && is_joint && (truth.is("true") || truth.is("false")) && is_comment
@@ -73,7 +132,8 @@ fn is_truth(pieces: &[Piece<'_>]) -> bool {
 /// A name with a quote that ends it and a comment that ends the rest: `admin'#`.
 fn is_ended_name(text: &[u8]) -> bool {
     let Some(name) = text.strip_suffix(b"'#") else { return false };
-    !name.is_empty() && name.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'@' | b'-'))
+    !name.is_empty()
+        && name.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'@' | b'-'))
 }
 
 /// The pieces of a text.

@@ -90,7 +90,9 @@ fn asked(policy: &dyn Policy, target: &str, fields: &[(&str, &str)], body: &[u8]
 
 /// The code and the detail of the refusal; nothing when there is none.
 fn said(reply: Option<Reply>) -> String {
-    reply.and_then(|reply| reply.reason).map_or_else(String::new, |reason| format!("{}: {}", reason.code, reason.detail))
+    reply
+        .and_then(|reply| reply.reason)
+        .map_or_else(String::new, |reason| format!("{}: {}", reason.code, reason.detail))
 }
 
 const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
@@ -137,7 +139,11 @@ fn it_is_told_where_and_by_what_but_not_the_value() {
         ("/a", &[JSON], "{\0\"\0a\0\"\0", "malformed: body, not in UTF-8"),
     ];
     for (target, fields, body, expected) in cases {
-        assert_eq!(said(asked(&*policy, target, fields, body.as_bytes())), *expected, "{target} {fields:?} {body}");
+        assert_eq!(
+            said(asked(&*policy, target, fields, body.as_bytes())),
+            *expected,
+            "{target} {fields:?} {body}"
+        );
     }
 }
 
@@ -159,7 +165,9 @@ fn ways_out_of_a_folder_are_found_behind_two_escapes() {
     ] {
         assert!(said(asked(&*policy, target, &[], b"")).starts_with("path: "), "{target}");
     }
-    for target in ["/a/b..c/...", "/a/x;v=1", "/100%25/a", "/a?file=../logo.png", "/a?range=1..5", "/a?q=../../+what"] {
+    for target in
+        ["/a/b..c/...", "/a/x;v=1", "/100%25/a", "/a?file=../logo.png", "/a?range=1..5", "/a?q=../../+what"]
+    {
         assert_eq!(said(asked(&*policy, target, &[], b"")), "", "{target}");
     }
     let off = shield(&map(&[("paths", word("false"))]));
@@ -215,7 +223,8 @@ fn deflated_bodies_are_looked_at_and_bombs_are_not_touched() {
         let encoding = format!("{coding}, identity, gzip");
         let found = said(asked(&*policy, "/a", &[JSON, ("content-encoding", &encoding)], &twice));
         assert_eq!(found, "sql: json field `a`, fingerprint s&1c", "{encoding}");
-        let cut = said(asked(&*policy, "/a", &[JSON, ("content-encoding", coding)], &bytes[..bytes.len() - 3]));
+        let cut =
+            said(asked(&*policy, "/a", &[JSON, ("content-encoding", coding)], &bytes[..bytes.len() - 3]));
         assert!(cut.starts_with("malformed: ") || cut.starts_with("sql: "), "{coding}: {cut}");
     }
     for (coding, bytes) in deflated(&vec![b'0'; 20 << 20]) {
@@ -224,10 +233,16 @@ fn deflated_bodies_are_looked_at_and_bombs_are_not_touched() {
     }
     let text: Vec<u8> = (0..40_000u32).flat_map(|n| format!("{},", n * 7919 % 10_007).into_bytes()).collect();
     for (coding, bytes) in deflated(&text) {
-        assert_eq!(said(asked(&*policy, "/a", &[JSON, ("content-encoding", coding)], &bytes)), "", "{coding}");
+        assert_eq!(
+            said(asked(&*policy, "/a", &[JSON, ("content-encoding", coding)], &bytes)),
+            "",
+            "{coding}"
+        );
     }
     let malformed = "malformed: body, content-encoding";
-    for (encoding, expected) in [("gzip", malformed), ("gzip, gzip, gzip", malformed), ("rot13", ""), ("identity", "")] {
+    for (encoding, expected) in
+        [("gzip", malformed), ("gzip, gzip, gzip", malformed), ("rot13", ""), ("identity", "")]
+    {
         assert_eq!(said(asked(&*policy, "/a", &[JSON, ("content-encoding", encoding)], b"{}")), expected);
     }
 }
@@ -249,16 +264,55 @@ fn a_long_body_is_looked_at_up_to_the_bound() {
 #[test]
 fn nothing_makes_it_panic() {
     const PIECES: [&[u8]; 40] = [
-        b"'", b"\"", b"`", b"<", b">", b"<!--", b"-->", b"<![CDATA[", b"]]>", b"/*", b"*/", b"/*!", b"--", b"#",
-        b";", b"\\", b"%", b"%27", b"%u0027", b"\\u00", b"{", b"}", b"[", b"]", b":", b",", b"\0", b"\xff",
-        b"\xc0\xa0", b"&#x", b"&#", b"=", b" or ", b" union select ", b"1", b"x'", b"q'(", b"$$", b"@@", b"<a ",
+        b"'",
+        b"\"",
+        b"`",
+        b"<",
+        b">",
+        b"<!--",
+        b"-->",
+        b"<![CDATA[",
+        b"]]>",
+        b"/*",
+        b"*/",
+        b"/*!",
+        b"--",
+        b"#",
+        b";",
+        b"\\",
+        b"%",
+        b"%27",
+        b"%u0027",
+        b"\\u00",
+        b"{",
+        b"}",
+        b"[",
+        b"]",
+        b":",
+        b",",
+        b"\0",
+        b"\xff",
+        b"\xc0\xa0",
+        b"&#x",
+        b"&#",
+        b"=",
+        b" or ",
+        b" union select ",
+        b"1",
+        b"x'",
+        b"q'(",
+        b"$$",
+        b"@@",
+        b"<a ",
     ];
     let mut random = tidegate_testkit::Random::announced("shield");
     let policies = [usual(), shield(&map(&[("body", word("64KiB"))]))];
     for round in 0..200_000 {
         let mut body = Vec::new();
         match round % 2 {
-            0 => (0..random.below(24)).for_each(|_| body.extend_from_slice(PIECES[random.below(PIECES.len())])),
+            0 => {
+                (0..random.below(24)).for_each(|_| body.extend_from_slice(PIECES[random.below(PIECES.len())]))
+            }
             _ => {
                 let length = random.below(40);
                 body = random.bytes(length);

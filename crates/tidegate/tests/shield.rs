@@ -1,0 +1,128 @@
+//! The shield in the gateway as a process: attacks in every place are refused without a word of why and reach no
+//! backend; watching, they pass and are counted; what it holds of bodies has a bound.
+
+use std::time::Duration;
+
+use tidegate_testkit::backend::OK;
+use tidegate_testkit::gateway::await_true;
+use tidegate_testkit::{Gateway, RawBackend, Setup};
+
+const BIN: &str = env!("CARGO_BIN_EXE_tidegate");
+
+fn gateway(backend: &RawBackend, shield: &str) -> Gateway {
+    let address = backend.address;
+    Setup::new(BIN).start(&format!(
+        "services: {{ origin: {{ backends: [\"{address}\"] }} }}\n\
+         routes: [{{ name: shop, match: /**, to: origin, shield: {shield} }}]"
+    ))
+}
+
+fn post(content_type: &str, body: &str) -> String {
+    let length = body.len();
+    format!(
+        "POST /a HTTP/1.1\r\nHost: a\r\nContent-Type: {content_type}\r\nContent-Length: {length}\r\n\r\n{body}"
+    )
+}
+
+fn get(target: &str, fields: &str) -> String {
+    format!("GET {target} HTTP/1.1\r\nHost: a\r\n{fields}\r\n")
+}
+
+/// An attack in each place, and the reason it is refused for.
+fn attacks() -> Vec<(String, &'static str)> {
+    let part = "--xx\r\nContent-Disposition: form-data; name=\"q\"\r\n\r\n1' or 1=1--\r\n--xx--\r\n";
+    vec![
+        (get("/a/1'%20or%201=1--", ""), "sql"),
+        (get("/a?id=1'+or+1=1--", ""), "sql"),
+        (get("/a?id=1%2527%2520or%25201=1--", ""), "sql"),
+        (get("/a?q=%3Cscript%3Ealert(1)%3C/script%3E", ""), "xss"),
+        (get("/a/%252e%252e/secret", ""), "path"),
+        (get("/a", "Cookie: id=1' or 1=1--\r\n"), "sql"),
+        (get("/a", "User-Agent: <script>alert(1)</script>\r\n"), "xss"),
+        (get("/a", "Referer: http://a.example/?q=1'+or+1=1--\r\n"), "sql"),
+        (get("/a", "X-Search: 1' or 1=1--\r\n"), "sql"),
+        (post("application/x-www-form-urlencoded", "a=1&id=1'+or+1=1--"), "sql"),
+        (post("application/json", r#"{"user":{"name":"<svg onload=alert(1)>"}}"#), "xss"),
+        (post("multipart/form-data; boundary=xx", part), "sql"),
+        (post("text/plain", "<script>alert(1)</script>"), "xss"),
+    ]
+}
+
+#[test]
+fn attacks_are_refused_wherever_they_stand_and_nobody_is_told_why() {
+    let backend = RawBackend::answering(OK);
+    let gateway = gateway(&backend, "true");
+    for (request, reason) in attacks() {
+        let counted = || gateway.metric("tidegate_refusals_total", &[&format!("reason=\"{reason}\"")]);
+        let before = counted();
+        let answer = gateway.ask(&request);
+        assert_eq!(
+            (answer.status(), answer.value("content-type")),
+            (403, "application/problem+json"),
+            "{request}"
+        );
+        let body = String::from_utf8_lossy(&answer.body).into_owned();
+        assert!(body.contains(r#""code":"forbidden""#), "{body}");
+        for word in ["sql", "xss", "path", "shield", "fingerprint", "query", "script"] {
+            assert!(!body.contains(word), "{request}: {body}");
+        }
+        assert_eq!(counted(), before + 1.0, "{request}");
+    }
+    assert!(backend.take_arrivals().is_empty(), "no backend has seen one");
+    let good = gateway.ask(post("application/json", r#"{"name":"O'Brien","text":"select a plan"}"#));
+    assert_eq!(good.status(), 200);
+    assert_eq!(backend.take_arrivals().len(), 1);
+    gateway.stop();
+}
+
+#[test]
+fn watching_it_lets_all_pass_and_counts() {
+    let backend = RawBackend::answering(OK);
+    let gateway = gateway(&backend, "observe");
+    let attacks = attacks();
+    for (request, _) in &attacks {
+        assert_eq!(gateway.ask(request).status(), 200, "{request}");
+    }
+    assert_eq!(backend.take_arrivals().len(), attacks.len());
+    let counted = gateway.metric("tidegate_refusals_total", &["policy=\"shield\"", "mode=\"observed\""]);
+    assert_eq!(counted, attacks.len() as f64);
+    gateway.stop();
+}
+
+/// A thousand clients at once, each with a body half sent: what is held of them is bounded, they are answered once the
+/// rest has come, and when they go away nothing of it is left.
+#[test]
+fn a_thousand_uploads_at_once_are_held_within_the_bound() {
+    const CLIENTS: usize = 1000;
+    const BODY: usize = 120 << 10;
+    let backend = RawBackend::answering(OK);
+    let gateway = gateway(&backend, "true");
+    let head =
+        format!("POST /a HTTP/1.1\r\nHost: a\r\nContent-Type: text/plain\r\nContent-Length: {BODY}\r\n\r\n");
+    let half = vec![b'x'; BODY / 2];
+    let mut clients: Vec<_> = (0..CLIENTS)
+        .map(|_| {
+            let mut client = gateway.connect();
+            client.send(&head).send(&half);
+            client
+        })
+        .collect();
+    // Half a body each is 60 MB: some of them have no room beside the others when the other half comes.
+    let (mut taken, mut shed) = (0, 0);
+    for client in &mut clients {
+        let _ = client.try_send(&half);
+        let (_, answer) = client.final_response("POST").expect("an answer");
+        match answer.status() {
+            200 => taken += 1,
+            503 => shed += 1,
+            other => panic!("answered with {other}"),
+        }
+    }
+    assert!(taken > 0 && taken + shed == CLIENTS, "{taken} taken, {shed} shed");
+    drop(clients);
+    await_true("all of it is given back", Duration::from_secs(10), || {
+        let answer = gateway.ask(format!("{head}{}", "y".repeat(BODY)));
+        answer.status() == 200
+    });
+    gateway.stop();
+}
