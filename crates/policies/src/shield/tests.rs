@@ -99,10 +99,13 @@ const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded")
 const JSON: (&str, &str) = ("content-type", "application/json");
 const PARTS: (&str, &str) = ("content-type", "multipart/form-data; boundary=\"xx\"");
 
+/// Target, fields, body, and what is said.
+type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a str, &'a str);
+
 #[test]
 fn it_is_told_where_and_by_what_but_not_the_value() {
     let policy = usual();
-    let cases: &[(&str, &[(&str, &str)], &str, &str)] = &[
+    let cases: &[Case<'_>] = &[
         ("/a?id=1'+or+'1'='1", &[], "", "sql: query `id`, fingerprint s&sos"),
         ("/a?id=1%2527%2520or%25201=1--", &[], "", "sql: query `id`, fingerprint s&1c"),
         ("/a?id=%u0027%20or%201=1--", &[], "", "sql: query `id`, fingerprint s&1c"),
