@@ -7,15 +7,20 @@ use tidegate_core::node::{Node, Value};
 use tidegate_core::router::{self, PathNames};
 use tidegate_core::settings::Word;
 
-/// Puts everything in each route in the reach of the names of its path.
+/// Puts everything in each route in the reach of the names of its path, and tells where there is no consumer.
 pub(crate) fn fill(root: &mut Node) {
     let Value::Map(entries) = &mut root.value else { return };
     for routes in entries.iter_mut().filter(|entry| &*entry.key == "routes") {
         let Value::List(routes) = &mut routes.value.value else { continue };
+        // Most routes are like this one, and there may be thousands.
+        let plain = Arc::new(PathNames::default().anonymous());
         for route in routes {
             let names = names_of(route);
-            if !names.is_empty() {
-                set(route, &Arc::new(names));
+            match (names.is_empty(), route.entry("auth").is_some()) {
+                (true, true) => {}
+                (true, false) => set(route, &plain),
+                (false, true) => set(route, &Arc::new(names)),
+                (false, false) => set(route, &Arc::new(names.anonymous())),
             }
         }
     }

@@ -51,15 +51,27 @@ pub struct PathNames {
     list: Vec<PathName>,
     /// The path could not be read, which has been told: any name may be one of its own.
     is_unknown: bool,
+    /// The route asks nobody who its clients are.
+    is_anonymous: bool,
 }
 
 /// Outside of routes there are none.
-pub(crate) static NO_NAMES: PathNames = PathNames { list: Vec::new(), is_unknown: false };
+pub(crate) static NO_NAMES: PathNames =
+    PathNames { list: Vec::new(), is_unknown: false, is_anonymous: false };
 
 impl PathNames {
     /// The names of a path that could not be read: every word may be one of them.
     pub fn unknown() -> PathNames {
         PathNames { is_unknown: true, ..PathNames::default() }
+    }
+
+    /// The same for a route that asks nobody who its clients are: there is no consumer to mention.
+    pub fn anonymous(self) -> PathNames {
+        PathNames { is_anonymous: true, ..self }
+    }
+
+    pub(crate) fn is_anonymous(&self) -> bool {
+        self.is_anonymous
     }
 
     /// In the order of the path.
@@ -85,7 +97,7 @@ impl PathNames {
 
 impl From<Vec<PathName>> for PathNames {
     fn from(list: Vec<PathName>) -> PathNames {
-        PathNames { list, is_unknown: false }
+        PathNames { list, is_unknown: false, is_anonymous: false }
     }
 }
 

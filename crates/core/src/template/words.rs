@@ -67,6 +67,10 @@ pub(crate) fn variable(word: &str, names: &PathNames) -> Result<Variable, Fault>
     let mut named = names.all(word).filter(|_| !is_slip);
     match (known, named.next()) {
         (None, Some(name)) if named.next().is_none() => Ok(Variable::Named(name)),
+        (Some(Variable::Consumer), None) if names.is_anonymous() => {
+            Err(Fault::new("mentions `{consumer}`, and nobody finds out who that is")
+                .hint("name an entry of `auth` in the route's key `auth`"))
+        }
         (Some(variable), None) => Ok(variable),
         (_, Some(_)) => Err(Fault::new(format!("mentions `{{{word}}}`, which means two things here"))
             .hint("call that part of the route's path by another name")),
