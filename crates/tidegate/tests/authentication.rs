@@ -177,3 +177,85 @@ fn another_file_of_keys_is_another_configuration() {
     );
     gateway.stop();
 }
+
+/// Values of Authorization as nobody should send them, made of pieces of good ones.
+fn awkward(token: &str, random: &mut tidegate_testkit::Random) -> String {
+    let pieces = [
+        "Bearer",
+        "bearer",
+        "Basic",
+        "Bearer\t",
+        " ",
+        "  ",
+        "\t",
+        ",",
+        "=",
+        ".",
+        "..",
+        "\"",
+        token,
+        "YTpi",
+        "\u{e9}",
+        "%00",
+        "none",
+        "eyJhbGciOiJub25lIn0",
+        "eyJ",
+        "Negotiate",
+        ":",
+        ";",
+        "realm=a",
+        "\u{fffd}",
+        "A",
+    ];
+    (0..1 + random.below(6)).map(|_| pieces[random.below(pieces.len())]).collect()
+}
+
+#[test]
+fn whatever_comes_as_a_credential_is_refused_and_reaches_no_backend() {
+    let (backend, issuer) = (backend(), Issuer::new("k1", "EdDSA"));
+    let (gateway, _folder) = started(
+        &backend,
+        &issuer,
+        "{ idp: { jwt: { jwks: JWKS } } }",
+        "  - { match: /**, to: origin, auth: idp }\n",
+    );
+    let token = issuer.token_of("web", "");
+    let good = format!("Bearer {token}");
+    let mut random = tidegate_testkit::Random::announced("shapes of a credential");
+    let mut shapes: Vec<String> = (0..400).map(|_| awkward(&token, &mut random)).collect();
+    shapes.retain(|shape| {
+        shape.trim().split_whitespace().collect::<Vec<_>>().join(" ").to_ascii_lowercase()
+            != good.to_ascii_lowercase()
+    });
+    shapes.extend([
+        String::new(),
+        "Bearer".into(),
+        "Bearer ".into(),
+        format!("Bearer{token}"),
+        format!("{good},{good}"),
+    ]);
+    shapes.extend([
+        format!("{good}="),
+        format!("{good}.x"),
+        format!("Bearer {}", "A".repeat(32 << 10)),
+        "B".repeat(7 << 10),
+    ]);
+    for shape in &shapes {
+        let answer = ask(&gateway, "GET", "/", &format!("X-Consumer: root\r\nAuthorization: {shape}\r\n"));
+        assert!(matches!(answer.status(), 400 | 401 | 431), "{} {shape:?}", answer.status());
+    }
+    for fields in [
+        format!("Authorization: {good}\r\nAuthorization: {good}\r\n"),
+        format!("Authorization: {good}\r\nauthorization: Basic YTpi\r\n"),
+        format!("Authorization : {good}\r\n"),
+        format!("Proxy-Authorization: {good}\r\n"),
+        format!("X-Authorization: {good}\r\nCookie: Authorization={token}\r\n"),
+        format!("Authorization_: {good}\r\n"),
+    ] {
+        let status = ask(&gateway, "GET", &format!("/?access_token={token}"), &fields).status();
+        assert!(matches!(status, 400 | 401), "{status} {fields}");
+    }
+    assert!(backend.take_arrivals().is_empty(), "nobody got through");
+    assert_eq!(ask(&gateway, "GET", "/", &format!("Authorization: {good}\r\n")).status(), 204);
+    gateway.stop();
+}
