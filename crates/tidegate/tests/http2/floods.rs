@@ -12,7 +12,7 @@ use tidegate_testkit::{Gateway, RawBackend};
 
 use crate::frames::{
     CONTINUATION, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, HEADERS, Outcome, PING, Peer, RST_STREAM,
-    SETTINGS, Said, block, frame, get,
+    SETTINGS, Said, WINDOW_UPDATE, block, frame, get,
 };
 
 /// What a flood may cost in memory.
@@ -128,9 +128,7 @@ fn a_hundred_thousand_resets() {
         });
         assert!(calmed > 10, "only {calmed} connections were told");
     });
-    await_true("nothing is under way", Duration::from_secs(5), || {
-        gateway.metric("tidegate_requests_in_flight", &[]) == 0.0
-    });
+    await_nothing_under_way(&gateway);
     gateway.stop();
 }
 
@@ -205,29 +203,38 @@ fn heads_that_are_large_once_they_are_unpacked() {
     gateway.stop();
 }
 
-#[test]
-fn a_thousand_streams_that_want_a_mebibyte_and_take_nothing() {
+/// Answers with a mebibyte, but for `/good`.
+fn generous() -> RawBackend {
     static BODY: [u8; 1 << 20] = [b'x'; 1 << 20];
-    let backend = RawBackend::start(|visit| {
+    RawBackend::start(|visit| {
         while let Some(request) = visit.request() {
             if request.target() == "/good" {
                 visit.connection.send(OK);
             } else {
                 visit.connection.send(format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", BODY.len()));
-                visit.connection.send(&BODY);
+                visit.connection.send(BODY);
             }
         }
-    });
+    })
+}
+
+/// Streams of a connection, and connections: a thousand streams, and room for the good client.
+const STREAMS: usize = 99;
+const CONNECTIONS: usize = 10;
+
+#[test]
+fn a_thousand_streams_that_want_a_mebibyte_and_open_no_window() {
+    let backend = generous();
     let gateway = crate::gateway(&backend, "{}");
     beside_a_good_client("zero windows", &gateway, |address| {
-        let peers: Vec<Peer> = (0..10)
+        let peers: Vec<Peer> = (0..CONNECTIONS)
             .map(|_| {
                 let mut peer = Peer::with_settings(address, &[(4, 0)]);
-                for _ in 0..99 {
+                for _ in 0..STREAMS {
                     peer.get("/big");
                 }
                 let mut heads = 0;
-                while heads < 99 {
+                while heads < STREAMS {
                     match peer.next() {
                         Said::Head(_, 200, false) => heads += 1,
                         other => panic!("{other:?} after {heads} heads"),
@@ -236,11 +243,41 @@ fn a_thousand_streams_that_want_a_mebibyte_and_take_nothing() {
                 peer
             })
             .collect();
-        std::thread::sleep(Duration::from_millis(500)); // what the backends go on to send has come as far as it gets
+        std::thread::sleep(SETTLE_TIME);
         drop(peers);
     });
+    await_nothing_under_way(&gateway);
+    gateway.stop();
+}
+
+#[test]
+fn a_thousand_streams_that_want_a_mebibyte_of_a_client_that_does_not_read() {
+    let backend = generous();
+    let gateway = crate::gateway(&backend, "{}");
+    beside_a_good_client("open windows, nothing read", &gateway, |address| {
+        let peers: Vec<Peer> = (0..CONNECTIONS)
+            .map(|_| {
+                let mut peer = Peer::with_settings(address, &[(4, 0x7fff_ffff)]);
+                peer.send(&frame(WINDOW_UPDATE, 0, 0, &[0x7f, 0, 0, 0]));
+                (0..STREAMS).for_each(|_| drop(peer.get("/big")));
+                peer
+            })
+            .collect();
+        await_true("the backends are asked", Duration::from_secs(20), || {
+            backend.connections() > CONNECTIONS * STREAMS / 2
+        });
+        std::thread::sleep(SETTLE_TIME);
+        drop(peers);
+    });
+    await_nothing_under_way(&gateway);
+    gateway.stop();
+}
+
+/// What the backends go on to send has come as far as it gets: nothing says so, and what is measured is a most.
+const SETTLE_TIME: Duration = Duration::from_millis(500);
+
+fn await_nothing_under_way(gateway: &Gateway) {
     await_true("nothing is under way", Duration::from_secs(5), || {
         gateway.metric("tidegate_requests_in_flight", &[]) == 0.0
     });
-    gateway.stop();
 }
