@@ -259,7 +259,9 @@ fn a_thousand_streams_that_want_a_mebibyte_of_a_client_that_does_not_read() {
             .map(|_| {
                 let mut peer = Peer::with_settings(address, &[(4, 0x7fff_ffff)]);
                 peer.send(&frame(WINDOW_UPDATE, 0, 0, &[0x7f, 0, 0, 0]));
-                (0..STREAMS).for_each(|_| drop(peer.get("/big")));
+                for _ in 0..STREAMS {
+                    peer.get("/big");
+                }
                 peer
             })
             .collect();

@@ -1,22 +1,22 @@
 //! One HTTP/2 connection from a client as one task: accepts its streams, runs them, writes what they have answered in
 //! one go, and decides when the connection ends. Frames are the business of `h2`.
 
-use h2::server::{self, SendResponse};
+use h2::server::SendResponse;
 use h2::{Reason, RecvStream};
 use http::Request;
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::net::SocketAddr;
-use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use tidegate_core::clock::{self, Nanos};
 use tidegate_core::exchange::{Client, Handler};
-use tidegate_core::limits::{LINGER_TIME, UNREAD_BODY_BYTES_MAX};
+use tidegate_core::limits::LINGER_TIME;
 
+use super::edges::{Frames, end_streams, linger, shake_hands};
 use super::limits;
-use super::link::{End, Link};
+use super::link::Link;
 use super::outflow::{Outflow, Piece};
 use super::ready::{CONNECTION, Ready};
 use super::stream::{self, Shared};
@@ -27,13 +27,10 @@ use crate::timer::Timer;
 
 /// Turns of streams between two looks at the other connections of the worker: at some 10 µs each they stay below the
 /// 500 µs that nothing may hold a worker for.
-const STREAM_TURNS_MAX: usize = 32;
+pub(super) const STREAM_TURNS_MAX: usize = 32;
 /// Times that what the streams did is taken up by the connection and the other way round, before others have their
 /// turn. Three do for a request whose answer lies ready: its head is read, it is answered, the answer is written.
 const ROUNDS_MAX: usize = 4;
-
-/// What `h2` is given: the socket, and pieces of answers.
-type Frames = server::Connection<End, Piece>;
 
 /// How far a connection is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -109,67 +106,6 @@ pub async fn serve<H: Handler, G>(
     drop(frames);
     end_streams(streams, &ready, &timer).await;
     linger(&link, &timer).await;
-}
-
-/// Reads the preface and says what a client may do.
-async fn shake_hands(link: &Rc<RefCell<Link>>, serving: &Serving, timer: &Timer) -> Option<Frames> {
-    let limits = serving.limits.get();
-    timer.set_after(limits.head_time);
-    let mut handshake = pin!(limits::settings(&limits.head).handshake::<_, Piece>(End(link.clone())));
-    poll_fn(|cx| {
-        let shaken = handshake.as_mut().poll(cx);
-        match (shaken, link.borrow_mut().poll_flush(cx)) {
-            (_, Poll::Ready(Err(_))) => Poll::Ready(None),
-            (Poll::Ready(shaken), _) => Poll::Ready(shaken.ok()),
-            _ if timer.poll(cx).is_ready() || serving.stage.get() == Stage::Ended => Poll::Ready(None),
-            _ => Poll::Pending,
-        }
-    })
-    .await
-}
-
-/// The connection is no more. Streams that run on learn from it that their client has gone; one that does not within
-/// a while is dropped.
-async fn end_streams(mut streams: Streams, ready: &Arc<Ready>, timer: &Timer) {
-    timer.set_after(LINGER_TIME);
-    streams.wake_all();
-    poll_fn(|cx| {
-        ready.enter(cx.waker());
-        streams.run(STREAM_TURNS_MAX);
-        ready.take(CONNECTION);
-        ready.leave();
-        if streams.count() == 0 { Poll::Ready(()) } else { timer.poll(cx) }
-    })
-    .await;
-}
-
-/// Closes so that what was written still arrives: a close with unread bytes would reset the connection and may destroy
-/// the last frames on their way.
-async fn linger(link: &Rc<RefCell<Link>>, timer: &Timer) {
-    timer.set_after(LINGER_TIME);
-    let mut drained = 0;
-    let mut is_flushed = false;
-    poll_fn(|cx| {
-        let link = &mut *link.borrow_mut();
-        if !is_flushed {
-            match link.poll_flush(cx) {
-                Poll::Ready(Ok(())) => link.socket.shutdown_write(),
-                Poll::Ready(Err(_)) => return Poll::Ready(()),
-                Poll::Pending => return timer.poll(cx),
-            }
-            is_flushed = true;
-        }
-        let mut room = [0; 4096];
-        while drained <= UNREAD_BODY_BYTES_MAX {
-            match link.socket.poll_read(cx, &mut room) {
-                Poll::Ready(Ok(0) | Err(_)) => break,
-                Poll::Ready(Ok(n)) => drained += n,
-                Poll::Pending => return timer.poll(cx),
-            }
-        }
-        Poll::Ready(())
-    })
-    .await;
 }
 
 /// Whether a connection goes on.

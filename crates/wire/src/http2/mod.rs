@@ -3,6 +3,7 @@
 //! means; what HTTP/1 could read in two ways is refused in `head`.
 
 mod connection;
+mod edges;
 mod head;
 mod limits;
 mod link;
