@@ -9,6 +9,7 @@ mod tests;
 
 use crate::allowance::{self, Allowance, Left};
 use crate::per::Per;
+use aws_lc_rs::digest;
 use config::QuotaSettings;
 use std::sync::Arc;
 use std::time::Duration;
@@ -118,7 +119,16 @@ impl Policy for Bounded {
         let until_s = date::period_end(self.amount.per, now_s);
         let debit = {
             let key = self.per.key(&view);
-            quota.take(Ask { key: key.bytes(), count: self.amount.count, now_s, until_s })
+            let digest;
+            let key = match &self.per {
+                // It may be a credential, and it goes to disk.
+                Per::Header(_) => {
+                    digest = digest::digest(&digest::SHA256, key.bytes());
+                    digest.as_ref()
+                }
+                Per::Route | Per::Consumer | Per::Ip => key.bytes(),
+            };
+            quota.take(Ask { key, count: self.amount.count, now_s, until_s })
         };
         let reset_s = until_s - now_s;
         match debit {

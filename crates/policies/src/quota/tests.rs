@@ -84,14 +84,14 @@ fn reply(mut verdict: Verdict<'_>) -> Option<Box<Reply>> {
     }
 }
 
+fn client() -> Client {
+    let address = "10.0.0.9:5".parse().ok();
+    Client { address, listener: "http".into(), is_secure: false, trusted: None }
+}
+
 /// Asks one policy: the reply's status, if there is one, and what the answer tells.
 fn ask(policy: &dyn Policy) -> (Option<u16>, String) {
-    let client = Client {
-        address: "10.0.0.9:5".parse().ok(),
-        listener: "http".into(),
-        is_secure: false,
-        trusted: None,
-    };
+    let client = client();
     let origin = Origin { client: &client, request_id: b"7f", identity: None };
     let (mut request, mut note) = (RequestHead::default(), 0);
     let reply = reply(policy.request(RequestView { head: &mut request, origin, note: &mut note }));
@@ -125,6 +125,24 @@ fn what_is_beyond_is_refused_until_the_period_is_over() {
     }
     assert_eq!(asked.lock().unwrap()[0], ("a quota Month".to_owned(), vec![10, 0, 0, 9], 2000));
     assert_eq!(policies[0].describe(), "2k/month, per ip");
+}
+
+#[test]
+fn a_header_is_counted_and_not_kept() {
+    let (policies, problems, asked) = built(&word("5/day per header:x-key"), &[]);
+    assert_eq!(problems, [""; 0]);
+    ask(&*policies[0]);
+    let (client, mut request) = (client(), RequestHead::default());
+    let origin = Origin { client: &client, request_id: b"7f", identity: None };
+    request.fields.push("X-Key", b"secret");
+    reply(policies[0].request(RequestView { head: &mut request, origin, note: &mut 0 }));
+    let keys: Vec<Vec<u8>> = asked.lock().unwrap().iter().map(|(_, key, _)| key.clone()).collect();
+    // SHA-256 of nothing and of `secret`.
+    assert_eq!((keys[0].len(), keys[1].len()), (32, 32));
+    assert_eq!(
+        (&keys[0][..4], &keys[1][..4]),
+        (&[0xe3, 0xb0, 0xc4, 0x42][..], &[0x2b, 0xb8, 0x0d, 0x53][..])
+    );
 }
 
 #[test]
