@@ -3,7 +3,7 @@
 
 use crate::matching::is_host_name;
 use std::net::{IpAddr, SocketAddr};
-use tidegate_core::entry::Site;
+use tidegate_core::entry::{Scheme, Site};
 use tidegate_core::node::{Node, Value};
 use tidegate_core::problem::{Problem, Problems};
 use tidegate_core::service::Address;
@@ -96,7 +96,7 @@ impl Setting for Listens {
 
     fn shape() -> Shape {
         Shape::Word {
-            what: "an address such as `10.0.0.1:8080`, `http://api.internal:8080` or `unix:/path`",
+            what: "an address such as `10.0.0.1:8080`, `https://api.internal:8443` or `unix:/path`",
             pattern: "",
         }
     }
@@ -106,18 +106,16 @@ impl Setting for Listens {
     }
 }
 
-/// `http://host:port` or `host:port`, where the host is an IP address or a name; `localhost` is 127.0.0.1.
+/// `http://host:port`, `https://host:port` or `host:port`, where the host is an IP address or a name; `localhost` is
+/// 127.0.0.1, and over TLS a name like any other, as certificates have it.
 fn url(text: &str) -> Result<Site, Fault> {
-    let (authority, is_http) = match text.split_once("://") {
-        None => (text, false),
-        Some(("http", rest)) => (rest.strip_suffix('/').unwrap_or(rest), true),
-        Some(("https", _)) => {
-            return Err(
-                Fault::new("asks for TLS, which is not spoken to backends yet").hint("write `http://…`")
-            );
-        }
+    let (authority, scheme) = match text.split_once("://") {
+        None => (text, None),
+        Some(("http", rest)) => (rest.strip_suffix('/').unwrap_or(rest), Some(Scheme::Http)),
+        Some(("https", rest)) => (rest.strip_suffix('/').unwrap_or(rest), Some(Scheme::Https)),
         Some(_) => {
-            return Err(Fault::new("has a scheme that is not known").hint("write `http://…` or leave it out"));
+            return Err(Fault::new("has a scheme that is not known")
+                .hint("write `http://…`, `https://…` or leave it out"));
         }
     };
     if let Some(at) = authority.find(['/', '?', '#', '@']) {
@@ -131,22 +129,27 @@ fn url(text: &str) -> Result<Site, Fault> {
         Some((host, port)) if !authority.ends_with(']') => (host, Some(port)),
         _ => (authority, None),
     };
-    let port = if port.is_none() && is_http { Some("80") } else { port };
-    if host.eq_ignore_ascii_case("localhost") {
+    let port = match (port, scheme) {
+        (None, Some(Scheme::Http)) => Some("80"),
+        (None, Some(Scheme::Https)) => Some("443"),
+        (port, _) => port,
+    };
+    let scheme = scheme.unwrap_or(Scheme::Http);
+    if host.eq_ignore_ascii_case("localhost") && scheme == Scheme::Http {
         let port = port.map_or(String::new(), |port| format!(":{port}"));
-        return connectable(&format!("127.0.0.1{port}"));
+        return connectable(&format!("127.0.0.1{port}"), scheme);
     }
     if is_name(host) {
         let name = host.to_ascii_lowercase();
-        return Ok(Site::Named(name.as_str().into(), port_of(&name, port)?));
+        return Ok(Site::Named(name.as_str().into(), port_of(&name, port)?, scheme));
     }
     let is_text =
         host.starts_with(|c: char| !c.is_ascii_digit() && c != '[') && host.parse::<IpAddr>().is_err();
     match port {
         _ if is_text => Err(Fault::new("is neither an address nor a host name")
             .hint("write one of them and a port: `10.0.0.1:8080`, `api.internal:8080`")),
-        Some(port) => connectable(&format!("{host}:{port}")),
-        None => connectable(host),
+        Some(port) => connectable(&format!("{host}:{port}"), scheme),
+        None => connectable(host, scheme),
     }
 }
 
@@ -172,14 +175,17 @@ fn port_of(name: &str, port: Option<&str>) -> Result<u16, Fault> {
 
 const PORT_ZERO: &str = "has port 0, which nothing can listen on";
 
-fn connectable(text: &str) -> Result<Site, Fault> {
+fn connectable(text: &str, scheme: Scheme) -> Result<Site, Fault> {
     let address = inet(text, Use::Connect)?;
     match (address.port(), address.ip().is_unspecified()) {
         (0, _) => Err(Fault::new(PORT_ZERO)),
         (_, true) => {
             Err(Fault::new("is no address to connect to").hint("write `127.0.0.1` for this machine"))
         }
-        _ => Ok(Site::At(Address::Inet(address))),
+        _ => Ok(Site::At(match scheme {
+            Scheme::Http => Address::Inet(address),
+            Scheme::Https => Address::Tls(address),
+        })),
     }
 }
 

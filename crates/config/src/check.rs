@@ -3,15 +3,18 @@
 
 use crate::auth;
 use crate::cases::{self, Known};
-use crate::config::{self, Config, File, FileRoute, FileService, Listen, Route, Service, Version};
+use crate::config::{
+    self, Config, File, FileListen, FileRoute, FileService, Listen, Route, Service, Version,
+};
 use crate::health;
 use crate::matching::{self, Match};
-use crate::members::{self, Families};
+use crate::members;
 use crate::naming;
 use crate::protocols;
 use crate::sources::Sources;
 use crate::target::{ANSWERS, Target};
 use crate::telemetry;
+use crate::tls;
 use crate::workbench::Workbench;
 use crate::written::Written;
 use std::collections::HashMap;
@@ -50,25 +53,27 @@ pub(crate) fn config(
     check_listen(&file, root, problems);
     check_services(&file.services, problems);
     telemetry::check(&file.telemetry, problems);
+    let listen = std::mem::take(&mut file.listen).map(|_, _, listen| whole_listener(listen, bench, problems));
+    tls::check_redirects(&listen, problems);
     let auth = auth::entries(std::mem::take(&mut file.auth), bench, problems);
-    let routes = check_routes(&file, root, &auth, bench, problems);
+    let routes = check_routes(&file, &listen, root, &auth, bench, problems);
     let known = Known {
         routes: routes.iter().map(|route| &*route.name).collect(),
         services: file.services.iter().map(|row| row.name.as_str()).collect(),
-        listeners: file.listen.iter().map(|row| row.name.as_str()).collect(),
+        listeners: listen.iter().map(|row| row.name.as_str()).collect(),
     };
     cases::check(&file.tests, &known, problems);
     Config {
         source: root.place.source.clone(),
         sources: Sources::default(),
         workers: file.workers,
-        listen: file.listen,
+        listen,
         admin: file.admin,
         state: file.state,
         drain: file.drain,
         telemetry: file.telemetry,
         resolver: file.resolver,
-        services: file.services.map(|_, place, service| whole(service, place, families, problems)),
+        services: file.services.map(|_, place, service| whole(service, place, bench, problems)),
         auth: auth.filter_map(|entry| entry),
         routes,
         tests: file.tests,
@@ -76,8 +81,27 @@ pub(crate) fn config(
     }
 }
 
+/// A listener with its certificates.
+fn whole_listener(file: FileListen, bench: &mut Workbench<'_>, problems: &mut Problems) -> Listen {
+    let FileListen { bind, tls, protocols, redirect, trusted, limits } = file;
+    if let Some(protocols) = &protocols {
+        protocols::check(protocols, problems);
+    }
+    Listen {
+        bind,
+        protocols,
+        tls: tls.map(|tls| tls::listen(tls, bench, problems)),
+        redirect,
+        trusted,
+        limits,
+    }
+}
+
 /// A service with its balancer.
-fn whole(service: FileService, place: &Place, families: &Families<'_>, problems: &mut Problems) -> Service {
+fn whole(service: FileService, place: &Place, bench: &mut Workbench<'_>, problems: &mut Problems) -> Service {
+    let has_secure = service.backends.iter().any(|backend| backend.site.is_secure());
+    let tls = tls::service(service.tls, has_secure, bench, problems);
+    let families = bench.families;
     Service {
         backends: service.backends,
         balance: members::balancer(&service.balance, place, families, problems),
@@ -85,6 +109,7 @@ fn whole(service: FileService, place: &Place, families: &Families<'_>, problems:
         retry: service.retry,
         health: service.health,
         host: service.host,
+        tls,
         connections: service.connections,
         maintenance: service.maintenance.on(),
     }
@@ -113,11 +138,8 @@ fn check_listen(file: &File, root: &Node, problems: &mut Problems) {
         let hint = "write at least one, as in `http: \"127.0.0.1:8080\"`";
         problems.push(Problem::at(&entry.place, "there is no listener").hint(hint));
     }
-    for row in file.listen.iter() {
-        protocols::check(&row.value, problems);
-    }
     let mut binds = Once(HashMap::new());
-    let all = file.listen.iter().map(|row| &row.value).map(|listen: &Listen| &listen.bind);
+    let all = file.listen.iter().map(|row| &row.value).map(|listen: &FileListen| &listen.bind);
     for bind in all.chain([&file.admin.bind]) {
         let (Some(place), false) = (bind.place(), is_any_port(bind)) else { continue };
         if let Some(first) = binds.see(bind.value.clone(), place) {
@@ -160,6 +182,7 @@ fn check_services(services: &Table<Label, FileService>, problems: &mut Problems)
 
 fn check_routes(
     file: &File,
+    listen: &Table<Label, Listen>,
     root: &Node,
     auth: &auth::Entries,
     bench: &mut Workbench<'_>,
@@ -176,7 +199,7 @@ fn check_routes(
     for (index, route) in file.routes.iter().enumerate() {
         let node = nodes.and_then(|nodes| nodes.items().get(index)).unwrap_or(root);
         check_name(route, &mut names, problems);
-        let listeners = check_listeners(route, &file.listen, problems);
+        let listeners = check_listeners(route, listen, problems);
         check_match(route, node, &listeners, &mut matches, problems);
         check_target(&route.to, &file.services, problems);
         check_rewrite(route, problems);

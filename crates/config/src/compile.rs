@@ -206,6 +206,7 @@ fn compile_service(
             Host::Backend => HostSent::Backend,
             Host::Named(name) => HostSent::Named(name.clone()),
         },
+        tls: service.tls.as_ref().map(|tls| tls.made.clone()),
         meters: workshop.meters.service(name),
         connections_max: service.connections.max.get() as usize,
         connections_idle_max: service.connections.idle.get() as usize,

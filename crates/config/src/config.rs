@@ -12,6 +12,7 @@ use crate::protocols::Protocol;
 use crate::sources::Sources;
 use crate::target::Target;
 use crate::telemetry::Telemetry;
+use crate::tls::{FileListenTls, FileServiceTls, ListenTls, ServiceTls};
 use crate::written::Written;
 use std::num::NonZeroU16;
 use std::path::PathBuf;
@@ -126,6 +127,8 @@ pub struct Service {
     pub health: Option<Health>,
     /// The Host an instance sees.
     pub host: Host,
+    /// How instances that speak TLS are spoken to.
+    pub tls: Option<ServiceTls>,
     /// Connections to its instances, of the whole process.
     pub connections: Connections,
     /// What every request is answered while it is closed on purpose.
@@ -142,7 +145,7 @@ settings! {
         /// Data-plane threads: `auto` is one for each core this process may use. Cannot change by a reload.
         pub(crate) workers: Workers = Workers::Auto,
         /// Where clients connect: a name for each listener, and its address.
-        pub(crate) listen: Table<Label, Listen>,
+        pub(crate) listen: Table<Label, FileListen>,
         /// The listener for operators.
         pub(crate) admin: Admin,
         /// Where the gateway keeps what must outlive the process.
@@ -209,17 +212,38 @@ settings! {
     short path;
 }
 
+/// A listener.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Listen {
+    /// The address.
+    pub bind: Placed<Bind>,
+    /// What clients may speak, if it is said.
+    pub protocols: Option<Placed<Vec<Protocol>>>,
+    /// TLS, where it is spoken.
+    pub tls: Option<ListenTls>,
+    /// The listener whose clients these shall be.
+    pub redirect: Option<Placed<Label>>,
+    /// Proxies before this gateway.
+    pub trusted: Vec<Network>,
+    /// Bounds on what a client may take.
+    pub limits: ListenLimits,
+}
+
 settings! {
     /// A listener.
-    pub struct Listen {
+    pub(crate) struct FileListen {
         /// The address: `127.0.0.1:8080`, `[::1]:8080`, or `unix:/path` for a socket.
-        pub bind: Placed<Bind>,
-        /// What clients may speak: `h1`, `h2` or both. Unless set it is `[h1]`; HTTP/2 without TLS is for clients that begin with it.
-        pub protocols: Option<Placed<Vec<Protocol>>>,
+        pub(crate) bind: Placed<Bind>,
+        /// TLS: without it the listener speaks plain HTTP.
+        pub(crate) tls: Option<FileListenTls>,
+        /// What clients may speak: `h1`, `h2` or both. Unless set it is `[h1]`, and `[h1, h2]` with TLS, where both sides agree on one. HTTP/2 without TLS is for clients that begin with it.
+        pub(crate) protocols: Option<Placed<Vec<Protocol>>>,
+        /// A listener with TLS: every request is sent there, with 308.
+        pub(crate) redirect: Option<Placed<Label>>,
         /// Proxies before this gateway: their addresses, or networks such as `10.0.0.0/8`. What they say in `x-forwarded-for`, `x-forwarded-proto`, `x-forwarded-host`, `forwarded` and `x-request-id` is believed; from all others these are dropped.
-        pub trusted: Vec<Network> = Vec::new(),
+        pub(crate) trusted: Vec<Network> = Vec::new(),
         /// Bounds on what a client may take.
-        pub limits: ListenLimits,
+        pub(crate) limits: ListenLimits,
     }
     short bind;
 }
@@ -237,6 +261,8 @@ settings! {
         pub head_time: Duration = Duration::from_secs(10),
         /// Slowest body a client may send, or take, while it is its turn.
         pub min_rate: Toggle<ByteRate> = Toggle::On(ByteRate { bytes_per_second: 1000 }),
+        /// How long a TLS handshake may take.
+        pub handshake_time: Duration = Duration::from_secs(10),
         /// How long a connection may wait between requests.
         pub idle: Duration = Duration::from_secs(60),
         /// Most requests on one connection; it is closed after the last.
@@ -298,7 +324,7 @@ settings! {
 settings! {
     /// A service: instances that answer alike, and how requests are spread over them.
     pub(crate) struct FileService {
-        /// Its instances: `host:port`, `http://host:port` or `unix:/path`, alone or with a weight. A host name is resolved, and every address it has is an instance.
+        /// Its instances: `host:port`, `http://host:port`, `https://host:port` or `unix:/path`, alone or with a weight. A host name is resolved, and every address it has is an instance.
         pub(crate) backends: Placed<Vec<Backend>>,
         /// Time bounds towards an instance.
         pub(crate) timeouts: Timeouts,
@@ -308,6 +334,8 @@ settings! {
         pub(crate) health: Option<Health>,
         /// The Host an instance sees: `client` is what the client asked for, `backend` the instance's own address, or the host name it was found by; anything else is the name itself.
         pub(crate) host: Host = Host::Client,
+        /// How instances are spoken to that are written with `https://`.
+        pub(crate) tls: Option<Placed<FileServiceTls>>,
         /// Connections to its instances, of the whole process.
         pub(crate) connections: Connections,
         /// Closed on purpose: every request for it is answered here, and none reaches an instance. Checks go on.

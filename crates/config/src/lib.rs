@@ -25,6 +25,7 @@ mod scope;
 mod sources;
 mod target;
 mod telemetry;
+mod tls;
 mod wanted;
 mod workbench;
 mod written;
@@ -47,6 +48,7 @@ pub use protocols::Protocol;
 pub use sources::{Sources, Text};
 pub use target::{Redirect, Respond, Split, Target};
 pub use telemetry::{AccessLog, LogFormat, LogTarget, Rotate, Telemetry};
+pub use tls::{ListenTls, Oldest, ServiceTls, certificates};
 pub use wanted::{FieldName, QueryKey, Wanted};
 pub use written::Written;
 

@@ -17,6 +17,7 @@ use tidegate_core::problem::{Place, Problem, Problems, quote};
 use tidegate_core::service::Roster;
 use tidegate_core::settings::{Absent, Declaration, Fault, FieldShape, Rest, Shape, expected};
 use tidegate_core::shelf::Shelf;
+use tidegate_core::tls::{self, Maker};
 
 /// The members of every family that a configuration may name.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +28,8 @@ pub struct Families<'a> {
     pub authenticators: &'a [auth::Kind],
     /// What a service may be balanced by; the first unless it says.
     pub balancers: &'a [balance::Kind],
+    /// Makes what TLS needs of certificates and keys.
+    pub tls: &'a dyn Maker,
     /// What members share that outlives a configuration; `None` where nobody will be served.
     pub shelf: Option<&'a Shelf>,
 }
@@ -34,7 +37,7 @@ pub struct Families<'a> {
 impl<'a> Families<'a> {
     /// These policies and balancers, and nothing else.
     pub const fn new(policies: &'a [policy::Kind], balancers: &'a [balance::Kind]) -> Families<'a> {
-        Families { policies, authenticators: &[], balancers, shelf: None }
+        Families { policies, authenticators: &[], balancers, tls: &tls::Nothing, shelf: None }
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::config::Listen;
 use tidegate_core::choice;
 use tidegate_core::problem::{Problem, Problems};
+use tidegate_core::settings::Placed;
 
 choice! {
     /// A protocol that clients may speak.
@@ -17,11 +18,15 @@ choice! {
 /// What a listener speaks unless it says: without TLS nobody could tell a client of HTTP/2.
 const PLAIN: &[Protocol] = &[Protocol::Http1];
 
+/// With TLS the client chooses among what it is offered.
+const SECURE: &[Protocol] = &[Protocol::Http1, Protocol::Http2];
+
 impl Listen {
     /// The protocols its clients may speak; at least one.
     pub fn spoken(&self) -> &[Protocol] {
         match &self.protocols {
             Some(protocols) => &protocols.value,
+            None if self.tls.is_some() => SECURE,
             None => PLAIN,
         }
     }
@@ -33,8 +38,7 @@ impl Listen {
 }
 
 /// Tells of a list that names nothing, or something twice.
-pub(crate) fn check(listen: &Listen, problems: &mut Problems) {
-    let Some(protocols) = &listen.protocols else { return };
+pub(crate) fn check(protocols: &Placed<Vec<Protocol>>, problems: &mut Problems) {
     let Some(place) = protocols.place() else { return };
     if protocols.value.is_empty() {
         let problem = Problem::at(place, "a listener speaks at least one protocol");

@@ -37,6 +37,12 @@ impl<'f> Workbench<'f> {
         Workbench { families, nothing_shared: Shelf::default(), files: BTreeSet::new() }
     }
 
+    /// The content of a file that the configuration names. Who waits for changes will look at it, be it there or not.
+    pub(crate) fn read(&mut self, path: &Path) -> Result<Vec<u8>, String> {
+        self.files.insert(path.to_owned());
+        sources::read_bytes(path).map_err(|fault| fault.reason())
+    }
+
     /// Builds what a member's settings ask for.
     pub(crate) fn build<T: ?Sized>(
         &mut self,

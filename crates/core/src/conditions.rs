@@ -233,6 +233,7 @@ mod tests {
             listener: listener.into(),
             is_secure: false,
             trusted: None,
+            door: None,
         };
         let mut request = RequestHead::default();
         for (name, value) in [
@@ -289,7 +290,8 @@ mod tests {
         let is_met = |name: &str, client: &Client| {
             HeaderCondition::new(name, Wanted::exactly(b"https")).holds(&request, client)
         };
-        let anyone = Client { address: None, listener: "a".into(), is_secure: false, trusted: None };
+        let anyone =
+            Client { address: None, listener: "a".into(), is_secure: false, trusted: None, door: None };
         let trusted = Client { trusted: Some([].into()), ..anyone.clone() };
         for name in ["x-forwarded-proto", "x-forwarded-for", "x-request-id", "via", "forwarded"] {
             assert_eq!((is_met(name, &anyone), is_met(name, &trusted)), (false, true), "{name}");

@@ -9,39 +9,64 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+/// What a backend is spoken to by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Scheme {
+    /// HTTP as it is.
+    Http,
+    /// HTTP over TLS.
+    Https,
+}
+
+impl Scheme {
+    /// The port that goes without saying (RFC 9110 sections 4.2.1 and 4.2.2).
+    pub fn port(self) -> u16 {
+        match self {
+            Scheme::Http => 80,
+            Scheme::Https => 443,
+        }
+    }
+}
+
 /// Where an entry's backends are.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Site {
     /// There.
     At(Address),
     /// At every address of a host name, on this port. The name is in lower case; one that ends in a dot is whole.
-    Named(Arc<str>, u16),
+    Named(Arc<str>, u16, Scheme),
 }
 
 impl Display for Site {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
             Site::At(address) => address.fmt(f),
-            Site::Named(name, port) => write!(f, "{name}:{port}"),
+            Site::Named(name, port, Scheme::Http) => write!(f, "{name}:{port}"),
+            Site::Named(name, port, Scheme::Https) => write!(f, "https://{name}:{port}"),
         }
     }
 }
 
 impl Site {
+    /// Whether its backends speak TLS.
+    pub fn is_secure(&self) -> bool {
+        matches!(self, Site::At(Address::Tls(_)) | Site::Named(_, _, Scheme::Https))
+    }
+
     /// The host name, if it is one.
     pub fn name(&self) -> Option<&Arc<str>> {
         match self {
             Site::At(_) => None,
-            Site::Named(name, _) => Some(name),
+            Site::Named(name, ..) => Some(name),
         }
     }
 
     /// What backends found by a name are called in `Host`: the port is left out where it is the scheme's own
     /// (RFC 9110 section 7.2), and so is the dot that only resolvers know.
-    pub fn authority(name: &str, port: u16) -> Arc<str> {
+    pub fn authority(name: &str, port: u16, scheme: Scheme) -> Arc<str> {
         let name = name.strip_suffix('.').unwrap_or(name);
         match port {
-            80 => name.into(),
+            port if port == scheme.port() => name.into(),
             port => format!("{name}:{port}").into(),
         }
     }
@@ -110,10 +135,15 @@ pub fn roster(service: &Arc<str>, entries: &[Entry], cells: &CellBook, names: &N
     for entry in entries {
         match &entry.site {
             Site::At(address) => add(address.clone(), entry.weight, None),
-            Site::Named(name, port) => {
-                let authority = Site::authority(name, *port);
+            Site::Named(name, port, scheme) => {
+                let authority = Site::authority(name, *port, *scheme);
                 for ip in names.addresses(name).iter() {
-                    add(Address::Inet((*ip, *port).into()), entry.weight, Some(&authority));
+                    let address = (*ip, *port).into();
+                    let address = match scheme {
+                        Scheme::Http => Address::Inet(address),
+                        Scheme::Https => Address::Tls(address),
+                    };
+                    add(address, entry.weight, Some(&authority));
                 }
             }
         }
@@ -134,7 +164,7 @@ mod tests {
                     Ok(address) => Site::At(Address::Inet(address)),
                     Err(_) => {
                         let (name, port) = site.rsplit_once(':').unwrap();
-                        Site::Named(name.into(), port.parse().unwrap())
+                        Site::Named(name.into(), port.parse().unwrap(), Scheme::Http)
                     }
                 },
             })

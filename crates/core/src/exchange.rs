@@ -5,6 +5,7 @@
 use crate::clock::Nanos;
 use crate::head::{Fields, Length, RequestHead, ResponseHead};
 use crate::outcome::Refusal;
+use crate::tls::Door;
 use crate::units::Network;
 use std::future::Future;
 use std::net::SocketAddr;
@@ -55,6 +56,8 @@ pub struct Client {
     pub is_secure: bool,
     /// The peers whose forwarding fields this listener believes, if this is one of them.
     pub trusted: Option<Rc<[Network]>>,
+    /// What its listener does to every request, if anything is.
+    pub door: Option<Rc<Door>>,
 }
 
 /// Why bytes stopped moving on one side.

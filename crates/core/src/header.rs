@@ -282,7 +282,8 @@ mod tests {
 
     #[test]
     fn a_field_is_listed_as_the_codec_would() {
-        let client = Client { address: None, listener: "http".into(), is_secure: false, trusted: None };
+        let client =
+            Client { address: None, listener: "http".into(), is_secure: false, trusted: None, door: None };
         let origin = Origin { client: &client, request_id: b"7f", identity: None };
         let cases = [
             (field("X-Env", "prod"), "x-env: prod\r\n", "prod"),

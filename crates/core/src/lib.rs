@@ -41,4 +41,5 @@ pub mod state;
 pub mod status;
 pub mod steer;
 pub mod template;
+pub mod tls;
 pub mod units;

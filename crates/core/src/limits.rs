@@ -72,3 +72,9 @@ pub const STORE_QUEUE_MAX: usize = 4096;
 /// How long a request waits for the store. A commit takes milliseconds on a good disk, and a tenth of a second on a bad
 /// one; a client that waits longer would rather be served.
 pub const STORE_TIME: std::time::Duration = std::time::Duration::from_millis(500);
+/// TLS handshakes of one worker that have begun and not ended. Each holds some 20 KiB, so that clients that begin and do
+/// not go on take 40 MiB of a worker at most; at 300 µs of work a handshake, 2,000 under way are more than it finishes
+/// in half a second.
+pub const HANDSHAKES_MAX: usize = 2_000;
+/// A certificate that ends within so long is warned of. Let's Encrypt renews at 30 days, so somebody has had two weeks.
+pub const EXPIRY_WARNED: std::time::Duration = std::time::Duration::from_secs(14 * 24 * 60 * 60);

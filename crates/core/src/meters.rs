@@ -66,6 +66,12 @@ pub struct ListenerMeters {
     accepted: Mutex<BTreeMap<usize, u64>>,
     /// Connections turned away at a limit.
     pub refused: AtomicU64,
+    /// TLS handshakes with everything in them.
+    pub handshakes_full: AtomicU64,
+    /// TLS handshakes that resumed an earlier session.
+    pub handshakes_resumed: AtomicU64,
+    /// TLS handshakes that came to nothing, those with clients that began none not among them.
+    pub handshakes_failed: AtomicU64,
 }
 
 impl ListenerMeters {
@@ -169,6 +175,7 @@ pub struct Meters {
     pub last_reload_ok: AtomicBool,
     /// Of the admin listener.
     pub admin: AdminMeters,
+    certificates: Mutex<BTreeMap<Arc<str>, i64>>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -198,6 +205,7 @@ impl Meters {
             reloads_failed: AtomicU64::new(0),
             last_reload_ok: AtomicBool::new(true),
             admin: AdminMeters::default(),
+            certificates: Mutex::default(),
         }
     }
 
@@ -233,6 +241,21 @@ impl Meters {
     /// The meters of a listener.
     pub fn listener(&self, name: &Arc<str>) -> Arc<ListenerMeters> {
         lock(&self.listeners).entry(name.clone()).or_default().clone()
+    }
+
+    /// From now on these certificates are in use: each by its name, with the end of its time in seconds since 1970.
+    /// Of several with the same name the one that ends first counts.
+    pub fn set_certificates(&self, certificates: impl Iterator<Item = (Arc<str>, i64)>) {
+        let mut by_name = BTreeMap::new();
+        for (name, not_after) in certificates {
+            by_name.entry(name).and_modify(|end: &mut i64| *end = not_after.min(*end)).or_insert(not_after);
+        }
+        *lock(&self.certificates) = by_name;
+    }
+
+    /// The certificates in use, in order of name, and when each ends.
+    pub fn certificates(&self) -> Vec<(Arc<str>, i64)> {
+        lock(&self.certificates).iter().map(|(name, end)| (name.clone(), *end)).collect()
     }
 
     /// Where the workers' access log lines go.

@@ -9,6 +9,7 @@ use crate::maintenance::Maintenance;
 use crate::meters::{Histogram, PerWorker, ServiceMeters};
 use crate::roster::CurrentRoster;
 use crate::state::{State, StateCell};
+use crate::tls::Made;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
@@ -24,11 +25,24 @@ pub enum Address {
     Inet(SocketAddr),
     /// A Unix socket.
     Unix(PathBuf),
+    /// An IP address and port that speaks TLS.
+    Tls(SocketAddr),
+}
+
+impl Address {
+    /// As it stands in `Host` and in a certificate: without a scheme.
+    pub fn authority(&self) -> String {
+        match self {
+            Address::Tls(address) => address.to_string(),
+            other => other.to_string(),
+        }
+    }
 }
 
 impl std::fmt::Display for Address {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
+            Address::Tls(address) => write!(f, "https://{address}"),
             Address::Inet(address) => address.fmt(f),
             Address::Unix(path) => write!(f, "unix:{}", path.display()),
         }
@@ -54,7 +68,11 @@ impl Backend {
     /// A backend that is called by its address.
     pub fn new(address: Address, weight: u32, cell: Arc<BackendCell>) -> Backend {
         let label: Arc<str> = address.to_string().into();
-        Backend { authority: label.clone(), label, address, weight, cell }
+        let authority = match &address {
+            Address::Tls(_) => address.authority().into(),
+            Address::Inet(_) | Address::Unix(_) => label.clone(),
+        };
+        Backend { authority, label, address, weight, cell }
     }
 }
 
@@ -255,6 +273,8 @@ pub struct Service {
     pub health: Option<Health>,
     /// The Host sent on.
     pub host: HostSent,
+    /// How those of its backends are spoken to that speak TLS.
+    pub tls: Option<Made>,
     /// Its counters.
     pub meters: Arc<ServiceMeters>,
     /// Most connections of the whole process to it.

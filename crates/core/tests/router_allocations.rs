@@ -91,7 +91,8 @@ fn no_condition_redirect_or_rewrite_allocates() {
         query: [QueryCondition { key: b"a b"[..].into(), wanted: Wanted::exactly(b"c d") }].into(),
         cookies: [CookieCondition { name: b"c"[..].into(), wanted: Wanted::exactly(b"1") }].into(),
     };
-    let client = Client { address: None, listener: "http".into(), is_secure: false, trusted: None };
+    let client =
+        Client { address: None, listener: "http".into(), is_secure: false, trusted: None, door: None };
     let origin = Origin { client: &client, request_id: b"7f", identity: None };
     let mut request = RequestHead::default();
     request.fields.text_mut().reserve(4096);

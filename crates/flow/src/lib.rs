@@ -4,6 +4,7 @@
 mod again;
 mod call;
 mod deliver;
+mod door;
 mod filtered;
 mod forward;
 mod gather;

@@ -161,6 +161,7 @@ mod tests {
             listener: name.as_str().into(),
             is_secure: false,
             trusted: None,
+            door: None,
         };
         let mut out = Vec::new();
         let line = Line {

@@ -32,6 +32,7 @@ pub(crate) fn outbound(
     let origin = record.origin_of(client);
     // First, so that what the operator says about the field counts.
     identify(response, origin.request_id);
+    secure(response, client);
     let is_head = request.method == Method::Head;
     let has_body = !is_bodiless(response.status) && body.length != Length::Empty;
     let would_have = is_head && !is_bodiless(response.status);
@@ -64,6 +65,14 @@ pub(crate) fn outbound(
             body: AnswerBody { length: Length::Streamed, stated_length: None },
             filtering: Some(Filtering::new(filters)),
         },
+    }
+}
+
+/// Has browsers keep to TLS, where the listener says so (RFC 6797 §7.1): of two such fields they would look at one.
+pub(crate) fn secure(response: &mut ResponseHead, client: &Client) {
+    let hsts = client.door.as_ref().and_then(|door| door.hsts.as_deref());
+    if let Some(value) = hsts {
+        response.fields.set("strict-transport-security", value.as_bytes());
     }
 }
 

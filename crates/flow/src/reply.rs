@@ -96,6 +96,7 @@ pub(crate) async fn deliver<E: Exchange>(
         Some(plan) => outbound::outbound(plan, request, response, framed, client.client(), record),
         None => {
             outbound::identify(response, record.request_id());
+            outbound::secure(response, client.client());
             Shaped { body: framed, filtering: None }
         }
     };

@@ -122,6 +122,7 @@ pub(crate) fn refuse(
     let id = record::RequestId::new(worker);
     fill(&Failure::refused(refusal), id.bytes(), answer, body);
     outbound::identify(answer, id.bytes());
+    outbound::secure(answer, client);
     let snapshot = worker.snapshot();
     snapshot.unrouted.of(worker.number).count(Method::Other, refusal.status);
     if let Some(log) = &snapshot.log {

@@ -1,15 +1,17 @@
 //! Step 6: a connection to the backend, waiting or new, and the request's head on it.
 
 use std::future::poll_fn;
+use std::io;
 use std::task::Poll;
 use tidegate_core::clock::{self, Nanos};
 use tidegate_core::exchange::Exchange;
 use tidegate_core::head::RequestHead;
 use tidegate_core::outcome::Outcome;
-use tidegate_core::service::{Backend, HostSent, Service};
+use tidegate_core::service::{Address, Backend, HostSent, Service};
 use tidegate_wire::http1::client::Upstream;
 use tidegate_wire::http1::encode::RequestFraming;
 use tidegate_wire::socket::{Socket, is_own_want};
+use tidegate_wire::tls::secured;
 
 use crate::again::{Cause, TryFailed};
 use crate::call::TryError;
@@ -46,7 +48,7 @@ pub(crate) async fn connect<E: Exchange>(
         }
     }
     let due = clock::coarse().after(service.timeouts.connect).min(deadline);
-    let mut connecting = Box::pin(Socket::connect(&backend.address));
+    let mut connecting = Box::pin(open(service, backend));
     let connected = poll_fn(|cx| {
         if client.poll_gone(cx).is_ready() {
             return Poll::Ready(Err(TryError::Final(Failure::client_gone())));
@@ -81,6 +83,15 @@ pub(crate) async fn connect<E: Exchange>(
         Some(_) => backend.cell.reached(now),
     }
     Ok(Box::new(Upstream::new(socket)))
+}
+
+/// Opens a connection, with its handshake where the backend speaks TLS.
+async fn open(service: &Service, backend: &Backend) -> io::Result<Socket> {
+    let socket = Socket::connect(&backend.address).await?;
+    match &backend.address {
+        Address::Inet(_) | Address::Unix(_) => Ok(socket),
+        Address::Tls(_) => secured(service.tls.as_ref(), socket, &backend.authority).await,
+    }
 }
 
 /// Puts the request's head on the connection; it leaves with the body, or with the first flush.

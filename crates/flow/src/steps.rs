@@ -13,7 +13,7 @@ use crate::held::Held;
 use crate::record::Record;
 use crate::rescue::Failure;
 use crate::worker::Worker;
-use crate::{call, deliver, forward, inbound, mirror, outbound, reply, rescue, route};
+use crate::{call, deliver, door, forward, inbound, mirror, outbound, reply, rescue, route};
 
 /// Serves one request.
 pub(crate) async fn run<E: Exchange>(worker: &Worker, request: &mut RequestHead, client: &mut E) {
@@ -102,6 +102,11 @@ pub(crate) async fn towards<'s, E: Exchange>(
     record: &mut Record<'s>,
     chosen: &mut Option<&'s RoutePlan>,
 ) -> Result<Option<Way<'s>>, Failure> {
+    if let Some(redirect) = door::elsewhere(client.client()) {
+        door::redirect(redirect, request, response, record.origin(client))?;
+        reply::deliver(worker, None, request, client, response, b"", record).await?;
+        return Ok(None);
+    }
     let plan = *chosen.insert(route::route(snapshot, request, client)?);
     forward::request(worker, request, client, record.origin(client))?;
     inbound::inbound(plan, request, client, record).await?;

@@ -64,6 +64,7 @@ fn edited_heads_are_not_allocated_for() {
             listener: "http".into(),
             is_secure: false,
             trusted: None,
+            door: None,
         };
         let origin = Origin { client: &client, request_id: b"0123456789abcdef", identity: None };
         let (mut request, mut answer) = (RequestHead::default(), ResponseHead::default());

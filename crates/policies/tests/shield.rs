@@ -64,7 +64,8 @@ fn last(mut verdict: Verdict<'_>) -> Option<Reply> {
 
 /// Why the request is refused, if it is.
 fn refused(policy: &dyn Policy, asked: &Asked) -> Option<String> {
-    let client = Client { address: None, listener: "http".into(), is_secure: false, trusted: None };
+    let client =
+        Client { address: None, listener: "http".into(), is_secure: false, trusted: None, door: None };
     let origin = Origin { client: &client, request_id: b"7f", identity: None };
     let mut head = RequestHead::default();
     head.path = head.fields.add_text(asked.path.as_bytes());

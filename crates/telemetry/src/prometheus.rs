@@ -140,6 +140,23 @@ fn listeners(scene: &Scene<'_>, out: &mut Page) {
             );
         }
     }
+    let name = "tidegate_tls_handshakes_total";
+    out.family(name, "counter", "TLS handshakes with clients, by how they ended.");
+    for (listener, meters) in &listeners {
+        let results = [
+            ("full", &meters.handshakes_full),
+            ("resumed", &meters.handshakes_resumed),
+            ("failed", &meters.handshakes_failed),
+        ];
+        for (result, count) in results.map(|(result, cell)| (result, cell.load(Relaxed))) {
+            out.line(name, &[("listener", listener), ("result", result)], count);
+        }
+    }
+    let name = "tidegate_certificate_expiry_seconds";
+    out.family(name, "gauge", "When a certificate ends, in seconds since 1970.");
+    for (certificate, not_after) in scene.meters.certificates() {
+        out.line(name, &[("name", &certificate)], not_after);
+    }
     out.family("tidegate_connections_refused_total", "counter", "Client connections turned away at a limit.");
     for (name, meters) in &listeners {
         out.line("tidegate_connections_refused_total", &[("listener", name)], meters.refused.load(Relaxed));

@@ -20,7 +20,7 @@ pub struct Setup {
     workers: usize,
     limits: String,
     drain_wait: String,
-    listeners: Vec<String>,
+    listeners: Vec<(String, String)>,
     trusted: String,
     protocols: String,
     admin: String,
@@ -61,7 +61,13 @@ impl Setup {
 
     /// One more listener, by this name.
     pub fn listener(mut self, name: &str) -> Setup {
-        self.listeners.push(name.into());
+        self.listeners.push((name.into(), String::new()));
+        self
+    }
+
+    /// One more listener, by this name and with these keys beside its address.
+    pub fn listener_with(mut self, name: &str, keys: &str) -> Setup {
+        self.listeners.push((name.into(), format!(", {keys}")));
         self
     }
 
@@ -91,12 +97,16 @@ impl Setup {
         let folder = tempfile::tempdir().expect("make a folder for the configuration");
         let http = SocketAddr::from((Ipv4Addr::LOCALHOST, ports::claim()));
         let admin = SocketAddr::from((Ipv4Addr::LOCALHOST, ports::claim()));
-        let others: Vec<(String, SocketAddr)> = self
+        let others: Vec<(String, SocketAddr, String)> = self
             .listeners
             .into_iter()
-            .map(|name| (name, (Ipv4Addr::LOCALHOST, ports::claim()).into()))
+            .map(|(name, keys)| (name, (Ipv4Addr::LOCALHOST, ports::claim()).into(), keys))
             .collect();
-        let binds: String = others.iter().map(|(name, bind)| format!(", {name}: \"{bind}\"")).collect();
+        let written = |(name, bind, keys): &(String, SocketAddr, String)| {
+            format!(", {name}: {{ bind: \"{bind}\"{keys} }}")
+        };
+        let binds: String = others.iter().map(written).collect();
+        let others = others.into_iter().map(|(name, bind, _)| (name, bind)).collect();
         let text = format!(
             "version: 1\nworkers: {}\nlisten: {{ http: {{ bind: \"{http}\", limits: {}, trusted: {}, protocols: {} }}{binds} }}\n\
              admin: {{ bind: \"{admin}\"{} }}\nstate: {{ dir: state }}\ndrain: {{ wait: {} }}\n{services_and_routes}\n",

@@ -2,6 +2,7 @@
 //! real servers as backends, load, chance with a seed. Plain threads and blocking sockets on purpose: a
 //! tool that shares the gateway's runtime or codec would share its mistakes. Used by tests only.
 
+pub mod authority;
 pub mod backend;
 pub mod connection;
 pub mod forwarded;
@@ -15,6 +16,7 @@ pub mod ports;
 pub mod problem;
 pub mod process;
 pub mod random;
+pub mod secure;
 
 pub use backend::{Act, RawBackend, Visit};
 pub use connection::{Connection, How, Lost};

@@ -24,6 +24,18 @@ impl Nginx {
     /// # Panics
     /// When it is not installed or does not start.
     pub fn start(locations: &str) -> Nginx {
+        Nginx::listening("", locations)
+    }
+
+    /// One that speaks TLS, with these directives and locations in its only server.
+    ///
+    /// # Panics
+    /// When it is not installed or does not start.
+    pub fn secure(directives: &str) -> Nginx {
+        Nginx::listening("ssl", directives)
+    }
+
+    fn listening(how: &str, locations: &str) -> Nginx {
         let folder = tempfile::tempdir().expect("make a folder for nginx");
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, ports::claim()));
         let path = folder.path().display();
@@ -36,7 +48,7 @@ impl Nginx {
                client_body_temp_path {path}/body; proxy_temp_path {path}/proxy;\n\
                fastcgi_temp_path {path}/fastcgi; uwsgi_temp_path {path}/uwsgi; scgi_temp_path {path}/scgi;\n\
                client_max_body_size 0; keepalive_requests 1000000; merge_slashes off;\n\
-               server {{ listen {address}; {locations} }}\n\
+               server {{ listen {address} {how}; {locations} }}\n\
              }}\n"
         );
         std::fs::write(folder.path().join("nginx.conf"), text).expect("write nginx.conf");

@@ -3,17 +3,25 @@
 use tidegate_config::Families;
 use tidegate_core::shelf::Shelf;
 
+use crate::tls;
+
 /// What a configuration may name.
 pub(crate) const ALL: Families<'static> = Families {
     policies: tidegate_policies::ALL,
     authenticators: tidegate_policies::auth::ALL,
     balancers: tidegate_upstreams::balancers::ALL,
+    tls: &tls::Strict,
     shelf: None,
 };
 
 /// The same for a gateway that serves what it reads.
 pub(crate) fn with(shelf: &Shelf) -> Families<'_> {
     Families { shelf: Some(shelf), ..ALL }
+}
+
+/// The same for one that starts with what is there.
+pub(crate) fn at_start(shelf: &Shelf) -> Families<'_> {
+    Families { tls: &tls::AtStart, ..with(shelf) }
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ mod node;
 mod notify;
 mod stage;
 mod stores;
+mod tls;
 mod up;
 mod worker;
 

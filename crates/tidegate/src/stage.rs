@@ -69,6 +69,7 @@ impl<'a> Stage<'a> {
             listener: Rc::from(name),
             is_secure: request.url.is_secure,
             trusted: None,
+            door: None,
         };
         let bytes = written(request);
         let mut head = RequestHead::default();

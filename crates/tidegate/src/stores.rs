@@ -34,6 +34,11 @@ impl Stores {
         families::with(&self.shelf)
     }
 
+    /// The same, at a start.
+    pub(crate) fn families_at_start(&self) -> Families<'_> {
+        families::at_start(&self.shelf)
+    }
+
     /// Opens what is on disk, in the state folder, if a member that was built wants it. Whoever serves calls it between
     /// reading a configuration and serving it.
     pub(crate) fn open(&self, folder: &Path) -> Result<(), Problem> {

@@ -7,7 +7,7 @@ use std::os::unix::net::UnixStream;
 use std::time::Duration;
 use tidegate_config::Config;
 use tidegate_core::clock;
-use tidegate_core::entry::Site;
+use tidegate_core::entry::{Scheme, Site};
 use tidegate_core::plan::Snapshot;
 use tidegate_core::problem::{Problem, Problems};
 use tidegate_core::service::{Address, Backend, Service};
@@ -192,13 +192,13 @@ fn look_at_backends(snapshot: &Snapshot) -> Vec<String> {
 
 /// A line for each host name that gives no backend.
 fn unresolved(snapshot: &Snapshot) -> impl Iterator<Item = String> {
-    let gives_one = |service: &Service, name: &str, port: u16| {
+    let gives_one = |service: &Service, name: &str, port: u16, scheme: Scheme| {
         let roster = service.roster.load();
-        roster.backends.iter().any(|backend| backend.authority == Site::authority(name, port))
+        roster.backends.iter().any(|backend| backend.authority == Site::authority(name, port, scheme))
     };
     snapshot.services.iter().flat_map(move |service| {
         service.entries.iter().filter_map(move |entry| match &entry.site {
-            Site::Named(name, port) if !gives_one(service, name, *port) => {
+            Site::Named(name, port, scheme) if !gives_one(service, name, *port, *scheme) => {
                 Some(format!("{}   (cannot be resolved yet)", entry.site))
             }
             _ => None,
@@ -208,7 +208,9 @@ fn unresolved(snapshot: &Snapshot) -> impl Iterator<Item = String> {
 
 fn connect(address: &Address) -> io::Result<()> {
     match address {
-        Address::Inet(address) => TcpStream::connect_timeout(address, LOOK_TIME).map(drop),
+        Address::Inet(address) | Address::Tls(address) => {
+            TcpStream::connect_timeout(address, LOOK_TIME).map(drop)
+        }
         Address::Unix(path) => UnixStream::connect(path).map(drop),
     }
 }

@@ -56,6 +56,20 @@ impl Buffer {
         &self.data[self.start..self.end]
     }
 
+    /// The same, to be changed in place.
+    pub fn bytes_mut(&mut self) -> &mut [u8] {
+        &mut self.data[self.start..self.end]
+    }
+
+    /// Moves what is left to the front, so that all the room there is lies behind it.
+    pub fn pack(&mut self) {
+        if self.start > 0 {
+            self.data.copy_within(self.start..self.end, 0);
+            self.end -= self.start;
+            self.start = 0;
+        }
+    }
+
     /// How much of it there is.
     pub fn len(&self) -> usize {
         self.end - self.start

@@ -9,4 +9,6 @@ pub mod probe;
 mod rate;
 pub mod scratch;
 pub mod socket;
+mod stream;
 pub mod timer;
+pub mod tls;

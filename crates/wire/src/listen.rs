@@ -2,6 +2,7 @@
 //! turns connections into tasks. `Listeners` can adopt descriptors that somebody else opened.
 
 use crate::socket::Socket;
+use crate::stream::{self, Stream};
 use socket2::{Domain, Protocol, SockAddr, Type};
 use std::collections::{HashMap, HashSet};
 use std::io;
@@ -81,7 +82,7 @@ impl Listeners {
             };
             socket.set_nonblocking(true)?;
             if let Bind::Inet(_) = bind {
-                crate::socket::tune(&socket)?; // accepted connections inherit it
+                stream::tune(&socket)?; // accepted connections inherit it
             }
             self.adopted.insert(bind.clone());
             self.open.entry(bind).or_default().push(socket);
@@ -153,7 +154,7 @@ fn bind_inet(address: SocketAddr) -> io::Result<socket2::Socket> {
     if address.is_ipv6() {
         socket.set_only_v6(true)?;
     }
-    crate::socket::tune(&socket)?; // accepted connections inherit it
+    stream::tune(&socket)?; // accepted connections inherit it
     socket.bind(&SockAddr::from(address))?;
     socket.listen(BACKLOG)?;
     Ok(socket)
@@ -267,9 +268,9 @@ impl Acceptor {
         match &self.accepting {
             Accepting::Tcp(listener) => {
                 let (stream, address) = listener.accept().await?;
-                Ok((Socket::Tcp(stream), Some(address)))
+                Ok((Stream::Tcp(stream).into(), Some(address)))
             }
-            Accepting::Unix(listener) => Ok((Socket::Unix(listener.accept().await?.0), None)),
+            Accepting::Unix(listener) => Ok((Stream::Unix(listener.accept().await?.0).into(), None)),
         }
     }
 }

@@ -90,7 +90,13 @@ impl Question {
 
     /// Who would send it, as far as routes ask.
     pub(super) fn client(&self) -> Client {
-        Client { address: None, listener: self.listener.as_str().into(), is_secure: false, trusted: None }
+        Client {
+            address: None,
+            listener: self.listener.as_str().into(),
+            is_secure: false,
+            trusted: None,
+            door: None,
+        }
     }
 
     /// The answer to it.

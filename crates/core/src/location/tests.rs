@@ -19,7 +19,7 @@ fn sent(pattern: &str, to: &str, host: &str, target: &str) -> Result<String, &'s
     let names = PathPattern::parse(pattern).unwrap().path_names();
     let location = Location::parse(to, &names).unwrap_or_else(|fault| panic!("{to}: {fault:?}"));
     let address = "[2001:db8::1]:9".parse().ok();
-    let client = Client { address, listener: "http".into(), is_secure: false, trusted: None };
+    let client = Client { address, listener: "http".into(), is_secure: false, trusted: None, door: None };
     let mut out = b"before".to_vec();
     let origin = Origin { client: &client, request_id: b"7f", identity: None };
     let written = location.write(&request(host, target), origin, &mut out);

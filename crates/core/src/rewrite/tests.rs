@@ -7,7 +7,8 @@ use crate::router::PathPattern;
 fn rewritten(pattern: &str, text: &str, path: &str, id: &[u8]) -> Result<String, &'static str> {
     let names = PathPattern::parse(pattern).unwrap().path_names();
     let rewrite = Rewrite::parse(text, &names).unwrap_or_else(|fault| panic!("{text}: {fault:?}"));
-    let client = Client { address: None, listener: "http".into(), is_secure: false, trusted: None };
+    let client =
+        Client { address: None, listener: "http".into(), is_secure: false, trusted: None, door: None };
     let mut head = RequestHead::default();
     head.host = head.fields.add_text(b"[::1]:80");
     head.path = head.fields.add_text(path.as_bytes());

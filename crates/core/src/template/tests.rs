@@ -13,7 +13,7 @@ fn request(host: &str, path: &str) -> RequestHead {
 
 fn client(address: Option<&str>) -> Client {
     let address = address.map(|text| text.parse::<SocketAddr>().unwrap());
-    Client { address, listener: "http".into(), is_secure: false, trusted: None }
+    Client { address, listener: "http".into(), is_secure: false, trusted: None, door: None }
 }
 
 /// Both ways of writing must say the same.

@@ -133,6 +133,7 @@ fn run(listener: TcpListener, snapshot: Arc<Snapshot>, mut stopped: oneshot::Rec
             listener: "h2c".into(),
             limits: Cell::new(LIMITS),
             trusted: RefCell::default(),
+            door: RefCell::default(),
             stage: Rc::default(),
         });
         let mut tasks = JoinSet::new();
@@ -142,7 +143,7 @@ fn run(listener: TcpListener, snapshot: Arc<Snapshot>, mut stopped: oneshot::Rec
                 accepted = listener.accept() => {
                     let (socket, address) = accepted.expect("accept a client");
                     socket.set_nodelay(true).expect("set TCP_NODELAY");
-                    let socket = Socket::Tcp(socket);
+                    let socket = Socket::from(socket);
                     tasks.spawn_local(http2::serve(
                         socket,
                         Some(address),
@@ -227,6 +228,7 @@ fn service(backends: &[&RawBackend]) -> Service {
             budget_millionths: 200_000,
         },
         host: HostSent::Client,
+        tls: None,
         meters: Arc::new(ServiceMeters::default()),
         connections_max: 1024,
         connections_idle_max: 256,

@@ -79,7 +79,8 @@ fn check(entries: &[(&'static str, &'static str)], expected: &str) {
             Arc::new(Says { word, scheme, waits: waiting >> index & 1 == 1 }) as Arc<dyn Authenticator>
         });
         let auth = Auth { entries: entries.collect() };
-        let client = Client { address: None, listener: "http".into(), is_secure: false, trusted: None };
+        let client =
+            Client { address: None, listener: "http".into(), is_secure: false, trusted: None, door: None };
         let origin = Origin { client: &client, request_id: b"7f", identity: None };
         let mut head = RequestHead::default();
         head.fields.push("b", b"1");

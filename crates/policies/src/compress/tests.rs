@@ -37,7 +37,7 @@ fn built(settings: &Node) -> Option<Box<dyn Policy>> {
 
 /// The head of an answer of that many bytes after the policy, on one line; and whether its body is compressed.
 fn shaped(policy: &dyn Policy, accept: &str, status: u16, length: Length, fields: &[&str]) -> (String, bool) {
-    let client = Client { address: None, listener: "a".into(), is_secure: false, trusted: None };
+    let client = Client { address: None, listener: "a".into(), is_secure: false, trusted: None, door: None };
     let origin = Origin { client: &client, request_id: b"7f", identity: None };
     let mut request = RequestHead::default();
     request.fields.push("Accept-Encoding", accept.as_bytes());

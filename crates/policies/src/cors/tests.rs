@@ -38,7 +38,7 @@ fn built(settings: &Node) -> (Box<dyn Policy>, Vec<String>) {
 fn told(settings: &Node, method: Method, fields: &[(&str, &str)], backend: &[(&str, &str)]) -> (u16, String) {
     let (policy, problems) = built(settings);
     assert_eq!(problems, [""; 0]);
-    let client = Client { address: None, listener: "a".into(), is_secure: false, trusted: None };
+    let client = Client { address: None, listener: "a".into(), is_secure: false, trusted: None, door: None };
     let origin = Origin { client: &client, request_id: b"7f", identity: None };
     let mut request = RequestHead { method, ..RequestHead::default() };
     fields.iter().for_each(|(name, value)| request.fields.push(name, value.as_bytes()));

@@ -64,6 +64,7 @@ fn check(written: Written<'_>, before: &[(&str, &str)], request_after: &str, ans
         listener: "http".into(),
         is_secure: false,
         trusted: None,
+        door: None,
     };
     let consumer = Consumer::new("web").unwrap();
     let identity = Identity { consumer, scopes: Box::default(), by: "keys".into() };

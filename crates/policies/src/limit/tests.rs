@@ -76,7 +76,7 @@ struct Who<'a> {
 /// is told.
 fn ask(policy: &dyn Policy, who: Who<'_>) -> (Option<(u16, String)>, String) {
     let address = (!who.ip.is_empty()).then(|| std::net::SocketAddr::new(who.ip.parse().unwrap(), 5));
-    let client = Client { address, listener: "http".into(), is_secure: false, trusted: None };
+    let client = Client { address, listener: "http".into(), is_secure: false, trusted: None, door: None };
     let identity = Consumer::new(who.consumer).map(|consumer| Identity {
         consumer,
         scopes: Box::default(),
@@ -167,7 +167,8 @@ fn each_of_a_list_holds_by_itself() {
 #[test]
 fn a_policy_that_was_not_asked_tells_nothing() {
     let (policies, ..) = built(&word("1/s"), &[]);
-    let client = Client { address: None, listener: "http".into(), is_secure: false, trusted: None };
+    let client =
+        Client { address: None, listener: "http".into(), is_secure: false, trusted: None, door: None };
     let origin = Origin { client: &client, request_id: b"7f", identity: None };
     let (request, mut answer) = (RequestHead::default(), ResponseHead::default());
     let view = ResponseView { head: &mut answer, request: &request, origin, note: 0, length: Length::Empty };

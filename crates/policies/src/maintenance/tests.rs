@@ -32,7 +32,7 @@ fn answer(settings: &Node, keys: &[&'static str], method: Method) -> Option<Repl
     let mut alone = Alone::new("a", keys);
     let policy = alone.build(|building| build(settings, building)).pop()?;
     assert_eq!(alone.problems.count(), 0);
-    let client = Client { address: None, listener: "a".into(), is_secure: false, trusted: None };
+    let client = Client { address: None, listener: "a".into(), is_secure: false, trusted: None, door: None };
     let origin = Origin { client: &client, request_id: b"7f", identity: None };
     let mut request = RequestHead { method, ..RequestHead::default() };
     request.fields.push("origin", b"https://a.example");

@@ -86,7 +86,7 @@ fn reply(mut verdict: Verdict<'_>) -> Option<Box<Reply>> {
 
 fn client() -> Client {
     let address = "10.0.0.9:5".parse().ok();
-    Client { address, listener: "http".into(), is_secure: false, trusted: None }
+    Client { address, listener: "http".into(), is_secure: false, trusted: None, door: None }
 }
 
 /// Asks one policy: the reply's status, if there is one, and what the answer tells.

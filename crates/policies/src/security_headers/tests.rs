@@ -33,7 +33,7 @@ fn built(settings: &Node) -> (Option<Box<dyn Policy>>, Vec<String>) {
 fn check(settings: &Node, backend: &[(&str, &str)], expected: &str) {
     let (policy, problems) = built(settings);
     assert_eq!(problems, [""; 0]);
-    let client = Client { address: None, listener: "a".into(), is_secure: false, trusted: None };
+    let client = Client { address: None, listener: "a".into(), is_secure: false, trusted: None, door: None };
     let origin = Origin { client: &client, request_id: b"7f", identity: None };
     let (request, mut head) = (RequestHead::default(), ResponseHead::default());
     backend.iter().for_each(|(name, value)| head.fields.push(name, value.as_bytes()));

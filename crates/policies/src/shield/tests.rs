@@ -65,7 +65,8 @@ fn last(mut verdict: Verdict<'_>) -> Option<Reply> {
 
 /// A request, and what is said to its head and then to its body.
 fn asked(policy: &dyn Policy, target: &str, fields: &[(&str, &str)], body: &[u8]) -> Option<Reply> {
-    let client = Client { address: None, listener: "http".into(), is_secure: false, trusted: None };
+    let client =
+        Client { address: None, listener: "http".into(), is_secure: false, trusted: None, door: None };
     let origin = Origin { client: &client, request_id: b"7f", identity: None };
     let mut head = RequestHead::default();
     let (path, query) = target.split_once('?').unwrap_or((target, ""));

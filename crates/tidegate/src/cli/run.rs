@@ -27,7 +27,7 @@ pub(super) struct Otherwise {
 /// Starts the gateway whole, or says everything that stands in the way.
 pub(super) fn run(path: &Path, otherwise: &Otherwise) -> ExitCode {
     let stores = Stores::new();
-    let config = match tidegate_config::load(path, &stores.families()) {
+    let config = match tidegate_config::load(path, &stores.families_at_start()) {
         Ok(config) => config,
         Err(problems) if !otherwise.last_good => return say::unusable(&problems),
         Err(problems) => match kept(path, otherwise, &stores) {
@@ -61,5 +61,5 @@ pub(super) fn run(path: &Path, otherwise: &Otherwise) -> ExitCode {
 fn kept(path: &Path, otherwise: &Otherwise, stores: &Stores) -> Result<Config, Problems> {
     let beside = || path.parent().unwrap_or(Path::new("")).join("state");
     let kept = last_good(&otherwise.state.clone().unwrap_or_else(beside))?;
-    tidegate_config::from_kept(&kept.0, &stores.families())
+    tidegate_config::from_kept(&kept.0, &stores.families_at_start())
 }

@@ -41,6 +41,7 @@ use crate::local;
 use crate::node::Node;
 use crate::notify;
 use crate::stores::Stores;
+use crate::tls;
 use crate::worker::{self, Order, Start, WorkerListener};
 
 /// How long the access log may take to write its last lines once all requests are over: a second more than a slow disk
@@ -66,6 +67,11 @@ impl Shared {
     /// Whether it goes on: it has not been told to end.
     fn is_serving(&self) -> bool {
         !self.is_draining.load(Relaxed)
+    }
+
+    /// The counters.
+    pub(crate) fn meters(&self) -> &Meters {
+        &self.meters
     }
 
     /// The snapshot in use.
@@ -209,6 +215,8 @@ impl Gateway {
         let admin = bind_admin(&config.admin.bind)?;
         let (greeting, link) = (greeting(&config, count), link(&config, &access));
         warn_if_open(&config);
+        tls::warn_of_the_unproved(&config, None);
+        meters.set_certificates(tidegate_config::certificates(&config.listen));
         let (mut reloader, listeners) = Reloader::start(config, changes, log, count, &meters)?;
         let discovery = control.block_on(Discovery::start(cells.clone(), names.clone(), &snapshot));
         let running = Running { config: reloader.config(), snapshot };
@@ -229,6 +237,7 @@ impl Gateway {
         control.spawn(health::run(shared.clone()));
         control.spawn(reload::bury(shared.clone()));
         control.spawn(watch::run(shared.clone()));
+        control.spawn(tls::watch_ends(shared.clone()));
         control.spawn(fold(shared.clone()));
         control.block_on(shared.keep_good());
         Ok(Gateway { greeting, link, shared, control, workers, signals, _node: node })

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{Duration, Instant};
 use tidegate_admin::{NotReloaded, Reloaded, Running};
-use tidegate_config::{Config, Previous, Workshop};
+use tidegate_config::{Config, Families, Previous, Workshop};
 use tidegate_core::meters::Meters;
 use tidegate_core::plan::Snapshot;
 use tidegate_core::problem::{Problem, Problems};
@@ -20,6 +20,7 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 use super::listening::{bind_all, bind_of, connection_limits, per_address, spoken};
 use super::watch::Stamps;
 use super::{Changes, Shared, inherited, kept};
+use crate::tls::{self, AtReload, TicketBook};
 use crate::worker::{Order, Swap, WorkerListener};
 use crate::{access_log, notify};
 
@@ -46,6 +47,7 @@ struct Serving {
     sockets: Listeners,
     /// Open connections by listener, over all workers.
     counts: HashMap<Label, Arc<ConnectionCounts>>,
+    tickets: TicketBook,
     /// Snapshots that requests may still see. They are dropped from here: a large one would hold up a worker.
     retired: Vec<Arc<Snapshot>>,
     /// Until the end.
@@ -65,6 +67,7 @@ impl Reloader {
             config: Arc::new(config),
             sockets: inherited::sockets()?,
             counts: HashMap::new(),
+            tickets: TicketBook::new(),
             retired: Vec::new(),
             log: Some(log),
         };
@@ -141,11 +144,16 @@ impl Serving {
         for (row, sockets) in config.listen.iter().zip(bound) {
             let counts = self.counts.entry(row.name.clone()).or_default().clone();
             let meters = meters.listener(&row.name.shared());
+            let server = tls::server(&row.name, &row.value, &mut self.tickets)?;
+            let door = tls::door(&row.value, config);
             for (listeners, socket) in by_worker.iter_mut().zip(sockets) {
                 listeners.push(WorkerListener {
                     name: row.name.shared(),
                     socket,
                     limits: connection_limits(&row.value),
+                    tls: server.clone(),
+                    handshake_time: row.value.limits.handshake_time,
+                    door: door.clone(),
                     trusted: row.value.trusted.clone(),
                     spoken: spoken(&row.value),
                     connections_max: row.value.limits.connections.on().map(|most| most.get() as usize),
@@ -256,6 +264,9 @@ impl Shared {
         }
         serving.sockets.keep_only(&kept);
         serving.counts.retain(|name, _| config.listen.get(name).is_some());
+        serving.tickets.retain(|name, _| config.listen.get(name).is_some());
+        self.meters.set_certificates(tidegate_config::certificates(&config.listen));
+        tls::warn_of_the_unproved(&config, Some(&serving.config));
         let changed = serving.config.changes(&config);
         let number = snapshot.number;
         self.discovery.serve(&snapshot).await;
@@ -277,7 +288,9 @@ impl Shared {
                 return Err(Problem::new("there is no file to take it from").into());
             };
             let before = Stamps::of(&old.sources);
-            let (config, sources) = tidegate_config::load_from(path, &shared.stores.families());
+            let maker = AtReload(&old);
+            let families = Families { tls: &maker, ..shared.stores.families() };
+            let (config, sources) = tidegate_config::load_from(path, &families);
             *shared.reloader.read.lock().unwrap_or_else(|p| p.into_inner()) = Stamps::since(before, &sources);
             let config = config?;
             refuse_unchangeable(&old, &config)?;

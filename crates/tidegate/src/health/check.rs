@@ -9,6 +9,7 @@ use tidegate_core::service::{Address, BackendCell, Check, Service};
 use tidegate_upstreams::health::{Checked, Finding};
 use tidegate_wire::probe::{self, Answer};
 use tidegate_wire::socket::Socket;
+use tidegate_wire::tls::secured;
 
 /// How long a backend of a service without `health` may take to take a connection.
 pub(super) const LOOK_TIMEOUT: Duration = Duration::from_secs(1);
@@ -45,6 +46,13 @@ async fn ask(visit: &Visit, asked: &Check) -> Finding {
         }
         // Unreachable, say, or no descriptor is left here: not enough to be sure.
         Err(_) => return Finding::Late,
+    };
+    let socket = match &visit.address {
+        Address::Inet(_) | Address::Unix(_) => socket,
+        Address::Tls(_) => match secured(visit.service.tls.as_ref(), socket, &visit.authority).await {
+            Ok(socket) => socket,
+            Err(_) => return Finding::Bad,
+        },
     };
     let Check::Get { path, host, statuses } = asked else { return Finding::Good };
     match probe::get(socket, host.as_ref().unwrap_or(&visit.authority), path).await {

@@ -8,13 +8,17 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 use tidegate_core::meters::ListenerMeters;
+use tidegate_core::tls::Door;
 use tidegate_core::units::Network;
 use tidegate_flow::Worker;
 use tidegate_wire::http1::server::{ConnectionLimits, Idle, Serving, Stage};
 use tidegate_wire::http2;
 use tidegate_wire::listen::{Acceptor, Admitted, Bind, ConnectionCounts, Listening, PerAddress};
 use tidegate_wire::socket::Socket;
+use tidegate_wire::tls::{Accepted, Refused, Server, accept};
 use tokio::task::{AbortHandle, spawn_local};
+
+use crate::tls::{self, Handshake};
 
 /// Pause after a failed accept (no descriptors left): long enough not to spin, short enough not to be felt.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
@@ -26,6 +30,9 @@ pub(crate) struct WorkerListener {
     pub(crate) limits: ConnectionLimits,
     pub(crate) trusted: Vec<Network>,
     pub(crate) spoken: Spoken,
+    pub(crate) tls: Option<Arc<Server>>,
+    pub(crate) handshake_time: Duration,
+    pub(crate) door: Option<Door>,
     pub(crate) connections_max: Option<usize>,
     pub(crate) per_address: Option<PerAddress>,
     pub(crate) counts: Arc<ConnectionCounts>,
@@ -57,6 +64,8 @@ pub(super) struct Accepting {
     worker: Rc<Worker>,
     open: Rc<Cell<usize>>,
     spoken: Cell<Spoken>,
+    tls: RefCell<Option<Arc<Server>>>,
+    handshake_time: Cell<Duration>,
     connections_max: Cell<Option<usize>>,
     per_address: Cell<Option<PerAddress>>,
     counts: Arc<ConnectionCounts>,
@@ -78,12 +87,15 @@ impl Accepting {
                 listener: (&*listener.name).into(),
                 limits: Cell::new(listener.limits),
                 trusted: RefCell::new(trusted(&listener.trusted)),
+                door: RefCell::new(listener.door.map(Rc::new)),
                 stage: stage.clone(),
             }),
             stage,
             worker,
             open,
             spoken: Cell::new(listener.spoken),
+            tls: RefCell::new(listener.tls),
+            handshake_time: Cell::new(listener.handshake_time),
             connections_max: Cell::new(listener.connections_max),
             per_address: Cell::new(listener.per_address),
             counts: listener.counts,
@@ -106,6 +118,9 @@ impl Accepting {
         self.serving.limits.set(listener.limits);
         self.serving.trusted.replace(trusted(&listener.trusted));
         self.spoken.set(listener.spoken);
+        self.serving.door.replace(listener.door.clone().map(Rc::new));
+        self.tls.replace(listener.tls.clone());
+        self.handshake_time.set(listener.handshake_time);
         self.connections_max.set(listener.connections_max);
         self.per_address.set(listener.per_address);
     }
@@ -127,13 +142,13 @@ impl Accepting {
     }
 
     /// Stops accepting, serves what waits in the queue, and closes the socket.
-    pub(super) async fn close(&self) {
+    pub(super) async fn close(self: &Rc<Self>) {
         if let Some(acceptor) = self.stop() {
             acceptor.close(|socket, address| self.serve(socket, address)).await;
         }
     }
 
-    async fn accept_for_ever(&self, acceptor: &Acceptor) {
+    async fn accept_for_ever(self: &Rc<Self>, acceptor: &Acceptor) {
         loop {
             match acceptor.accept().await {
                 Ok((socket, address)) => self.serve(socket, address),
@@ -143,7 +158,7 @@ impl Accepting {
         }
     }
 
-    fn serve(&self, socket: Socket, address: Option<SocketAddr>) {
+    fn serve(self: &Rc<Self>, socket: Socket, address: Option<SocketAddr>) {
         let Some(admitted) = self.counts.admit(address, self.connections_max.get(), self.per_address.get())
         else {
             self.meters.refused.fetch_add(1, Relaxed);
@@ -151,12 +166,49 @@ impl Accepting {
         };
         self.meters.count_accepted(self.worker.number);
         let open = Open::new(self.open.clone(), self.meters.clone(), admitted);
+        match self.tls.borrow().clone() {
+            Some(server) => drop(spawn_local(self.shake_hands(socket, address, server, open))),
+            None => self.speak(self.spoken.get(), socket, address, open),
+        }
+    }
+
+    /// Serves a connection that is ready for requests.
+    fn speak(&self, spoken: Spoken, socket: Socket, address: Option<SocketAddr>, open: Open) {
         let (serving, worker) = (self.serving.clone(), self.worker.clone());
-        match self.spoken.get() {
+        match spoken {
             Spoken::Http1 => spawn_local(Idle::new(socket, address, serving).serve(worker, open)),
             Spoken::Http2 => spawn_local(http2::serve(socket, address, serving, worker, open)),
             Spoken::Both => spawn_local(http2::serve_either(socket, address, serving, worker, open)),
         };
+    }
+
+    /// A task of its own: the one that serves the connection is made when it is needed, and is as small as any.
+    fn shake_hands(
+        self: &Rc<Self>,
+        socket: Socket,
+        address: Option<SocketAddr>,
+        server: Arc<Server>,
+        open: Open,
+    ) -> impl Future<Output = ()> + use<> {
+        let accepting = self.clone();
+        async move {
+            let (ended, socket) = match accept(socket, &server, accepting.handshake_time.get()).await {
+                Ok(Accepted { socket, is_resumed: true }) => (Handshake::Resumed, Some(socket)),
+                Ok(Accepted { socket, is_resumed: false }) => (Handshake::Full, Some(socket)),
+                Err(Refused::Silent) => return,
+                Err(Refused::Failed) => (Handshake::Failed, None),
+                Err(Refused::Crowded) => {
+                    accepting.meters.refused.fetch_add(1, Relaxed);
+                    return;
+                }
+            };
+            tls::count(&accepting.meters, ended);
+            if let Some(socket) = socket {
+                // Both sides have agreed on it, or the client knows of no such agreement.
+                let spoken = if socket.has_agreed_on_h2() { Spoken::Http2 } else { Spoken::Http1 };
+                accepting.speak(spoken, socket, address, open);
+            }
+        }
     }
 }
 

@@ -176,6 +176,7 @@ async fn accept(acceptor: Acceptor, worker: Rc<Worker>) {
         listener: "http".into(),
         limits: Cell::new(limits),
         trusted: RefCell::default(),
+        door: RefCell::default(),
         stage: Rc::default(),
     });
     while let Ok((socket, address)) = acceptor.accept().await {

@@ -182,7 +182,13 @@ fn found(runtime: &tokio::runtime::Runtime, worker: &Worker, request: &Request) 
             return Outcome::BadRequest;
         }
     };
-    let client = Client { address: None, listener: request.listener.into(), is_secure: false, trusted: None };
+    let client = Client {
+        address: None,
+        listener: request.listener.into(),
+        is_secure: false,
+        trusted: None,
+        door: None,
+    };
     let rehearsal = runtime.block_on(rehearse(worker, &mut head, &parsed, client, b""));
     let End::Answered { head, .. } = rehearsal.end else { panic!("there are no services") };
     match (rehearsal.route, head.status) {

@@ -107,7 +107,8 @@ impl Upstream {
     /// Whether the backend has certainly not seen any byte of the request, although some were written: it had ended
     /// its side before its kernel had any of them, as an end acknowledges what came before it. The one case in which
     /// any method may be sent again (RFC 9110 §9.2.2: "some means to know"). A bare reset tells nothing: it
-    /// acknowledges nothing, and a kernel lets up to 40 ms pass before it acknowledges what was read.
+    /// acknowledges nothing, and a kernel lets up to 40 ms pass before it acknowledges what was read. Over TLS it is
+    /// never certain: what the kernel counts are bytes of records, those of the handshake too.
     pub fn is_certainly_unseen(&self) -> bool {
         if self.inbound.is_reset {
             return false;
@@ -129,7 +130,8 @@ impl Upstream {
     }
 
     /// Ends the sending side of a tunnel.
-    pub fn shutdown_write(&self) {
+    pub fn shutdown_write(&mut self) {
+        self.socket.say_end();
         self.socket.shutdown_write();
     }
 
@@ -175,7 +177,7 @@ impl Source for Upstream {
     }
 
     fn spliceable(&self) -> u64 {
-        self.inbound.spliceable()
+        if self.socket.is_secure() { 0 } else { self.inbound.spliceable() }
     }
 
     fn poll_splice(
@@ -198,7 +200,7 @@ impl Sink for Upstream {
     }
 
     fn accepts_splice(&self) -> bool {
-        self.outbound.accepts_splice()
+        !self.socket.is_secure() && self.outbound.accepts_splice()
     }
 
     fn poll_splice_out(

@@ -77,7 +77,7 @@ impl Outbound {
         }
         self.pending.clear();
         self.at = 0;
-        Poll::Ready(Ok(()))
+        socket.poll_flush(cx).map_err(|_| Fault::Gone)
     }
 
     /// See `Sink::poll_send`.
@@ -122,7 +122,7 @@ impl Outbound {
             if data == 0 && self.at == self.pending.len() {
                 self.pending.clear();
                 self.at = 0;
-                return Poll::Ready(Ok(()));
+                return socket.poll_flush(cx).map_err(|_| Fault::Gone);
             }
             let tail = self.tail(data, ready, from);
             let mut slices = Slices::<M>::default();

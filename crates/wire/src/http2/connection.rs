@@ -76,7 +76,13 @@ pub async fn serve<H: Handler, G>(
     let timer = Timer::new();
     let Some(frames) = shake_hands(&link, &serving, &timer).await else { return };
     let trusted = serving.trusts(address);
-    let client = Client { address, listener: serving.listener.clone(), is_secure: false, trusted };
+    let client = Client {
+        address,
+        listener: serving.listener.clone(),
+        is_secure: link.borrow().socket.is_secure(),
+        trusted,
+        door: serving.door.borrow().clone(),
+    };
     let shared = Rc::new(Shared {
         client,
         serving,

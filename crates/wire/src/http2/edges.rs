@@ -68,7 +68,10 @@ pub(super) async fn linger(link: &Rc<RefCell<Link>>, timer: &Timer) {
         let link = &mut *link.borrow_mut();
         if !is_flushed {
             match link.poll_flush(cx) {
-                Poll::Ready(Ok(())) => link.socket.shutdown_write(),
+                Poll::Ready(Ok(())) => {
+                    link.socket.say_end();
+                    link.socket.shutdown_write();
+                }
                 Poll::Ready(Err(_)) => return Poll::Ready(()),
                 Poll::Pending => return timer.poll(cx),
             }

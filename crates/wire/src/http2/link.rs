@@ -185,6 +185,7 @@ impl AsyncWrite for End {
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let link = &mut *self.0.borrow_mut();
         ready!(link.poll_flush(cx))?;
+        link.socket.say_end();
         link.socket.shutdown_write();
         Poll::Ready(Ok(()))
     }

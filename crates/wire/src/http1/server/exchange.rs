@@ -4,7 +4,6 @@ use super::{SLOW_READER_WAIT, Server, Stage};
 use crate::http1::encode::{self, Connection, ResponseFraming};
 use crate::http1::outbound::Framing;
 use crate::http1::request::Version;
-use crate::socket::Peek;
 use std::os::fd::BorrowedFd;
 use std::task::{Context, Poll};
 use tidegate_core::clock::{self, Nanos};
@@ -128,7 +127,7 @@ impl Source for Server {
     }
 
     fn spliceable(&self) -> u64 {
-        self.inbound.spliceable()
+        if self.socket.is_secure() { 0 } else { self.inbound.spliceable() }
     }
 
     fn poll_splice(
@@ -169,7 +168,7 @@ impl Sink for Server {
     }
 
     fn accepts_splice(&self) -> bool {
-        self.outbound.accepts_splice()
+        !self.socket.is_secure() && self.outbound.accepts_splice()
     }
 
     fn poll_splice_out(
@@ -284,6 +283,7 @@ impl Exchange for Server {
     }
 
     fn shutdown_write(&mut self) {
+        self.socket.say_end();
         self.socket.shutdown_write();
     }
 
@@ -301,15 +301,6 @@ impl Exchange for Server {
     }
 
     fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        match self.socket.poll_readable(cx) {
-            Poll::Pending => Poll::Pending,
-            Poll::Ready(Err(_)) => Poll::Ready(()),
-            // Readable: a next request, an end, or a reset. Only the reset means that nobody waits any more.
-            Poll::Ready(Ok(())) => match self.socket.peek() {
-                Peek::Broken => Poll::Ready(()),
-                Peek::Bytes | Peek::Closed if self.socket.progress().is_closed => Poll::Ready(()),
-                _ => Poll::Pending,
-            },
-        }
+        self.socket.poll_gone(cx)
     }
 }

@@ -12,6 +12,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tidegate_core::exchange::Handler;
 use tidegate_core::limits::HeadLimits;
+use tidegate_core::tls::Door;
 use tidegate_core::units::Network;
 
 /// What a listener allows its connections.
@@ -37,6 +38,8 @@ pub struct Serving {
     pub limits: Cell<ConnectionLimits>,
     /// The peers whose forwarding fields are believed; `None` when there are none.
     pub trusted: RefCell<Option<Rc<[Network]>>>,
+    /// What is done to every request, if anything is.
+    pub door: RefCell<Option<Rc<Door>>>,
     /// How long their connections live now.
     pub stage: Rc<Cell<Stage>>,
 }
@@ -92,6 +95,7 @@ impl Idle {
                     None => return,
                 }
             }
+            idle.socket.say_end();
         }
     }
 

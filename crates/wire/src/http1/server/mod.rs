@@ -75,9 +75,16 @@ impl Server {
     fn new(idle: Idle) -> Server {
         let listener = idle.serving.listener.clone();
         let trusted = idle.serving.trusts(idle.address);
+        let door = idle.serving.door.borrow().clone();
         Server {
+            client: Client {
+                address: idle.address,
+                listener,
+                is_secure: idle.socket.is_secure(),
+                trusted,
+                door,
+            },
             socket: idle.socket,
-            client: Client { address: idle.address, listener, is_secure: false, trusted },
             serving: idle.serving,
             timer: idle.timer,
             inbound: Inbound::new(),
@@ -112,12 +119,16 @@ impl Server {
                 Err(NoRequest::NotYet) => return Some(server.into_idle()),
                 Err(NoRequest::Refused(refusal)) => {
                     server.refuse(handler, refusal).await;
+                    server.socket.say_end();
                     server.linger().await;
                     return None;
                 }
             }
             handler.handle(&mut head, &mut server).await;
             if !server.end().await {
+                if server.is_answered && server.outbound.is_complete() {
+                    server.socket.say_end();
+                }
                 if server.may_have_more() {
                     server.linger().await;
                 }
@@ -163,8 +174,13 @@ impl Server {
                     return Poll::Ready(Err(NoRequest::Refused(refusal)));
                 }
                 match self.inbound.poll_read(&mut self.socket, cx) {
-                    Poll::Pending if self.inbound.buffer.is_empty() => {
+                    Poll::Pending if self.inbound.buffer.is_empty() && !self.socket.is_owed() => {
                         return Poll::Ready(Err(NoRequest::NotYet));
+                    }
+                    // A part of a record: the client owes the rest as it owes the rest of a head.
+                    Poll::Pending if !is_timed => {
+                        is_timed = true;
+                        self.timer.set_after(limits.head_time);
                     }
                     Poll::Pending => return Poll::Pending,
                     Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Err(NoRequest::Closed)),
