@@ -3,6 +3,7 @@
 
 use crate::members::{Families, Member, WhatWasRead};
 use crate::sources::{self, Unreadable};
+use crate::yaml;
 use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
@@ -10,7 +11,7 @@ use std::sync::Arc;
 use tidegate_core::auth::Authenticator;
 use tidegate_core::building::{Building, Files, Part};
 use tidegate_core::node::Node;
-use tidegate_core::problem::Problems;
+use tidegate_core::problem::{Problems, Source};
 use tidegate_core::shelf::Shelf;
 
 /// See the file.
@@ -81,5 +82,12 @@ impl Files for Reader<'_> {
         bytes.hash(&mut hasher);
         self.read.push((path.to_owned(), hasher.finish()));
         Ok(bytes)
+    }
+
+    fn tree(&mut self, path: &Path, problems: &mut Problems) -> Result<Option<Node>, String> {
+        let text = String::from_utf8(self.read(path)?).map_err(|_| String::from("is not UTF-8 text"))?;
+        let folder = path.parent().unwrap_or(Path::new("/"));
+        let source = Source::new(path.display().to_string(), folder, text);
+        Ok(yaml::parse(&source, &mut 0, problems))
     }
 }

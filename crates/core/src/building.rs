@@ -2,6 +2,7 @@
 //! name, what they share, and what stands beside them.
 
 use crate::auth::Authenticator;
+use crate::node::Node;
 use crate::problem::Problems;
 use crate::shelf::Shelf;
 use std::path::Path;
@@ -13,6 +14,11 @@ pub trait Files {
     ///
     /// Errors: why there is none, as a phrase after the file's name.
     fn read(&mut self, path: &Path) -> Result<Vec<u8>, String>;
+
+    /// The same as a tree in which everything knows its line. `None` after telling what keeps it from being one.
+    ///
+    /// Errors: as of `read`.
+    fn tree(&mut self, path: &Path, problems: &mut Problems) -> Result<Option<Node>, String>;
 }
 
 /// Everything a member is built with beside its own settings.
@@ -87,5 +93,9 @@ struct NoFiles;
 impl Files for NoFiles {
     fn read(&mut self, _: &Path) -> Result<Vec<u8>, String> {
         Err(String::from("there is no such file"))
+    }
+
+    fn tree(&mut self, path: &Path, _: &mut Problems) -> Result<Option<Node>, String> {
+        self.read(path).map(|_| None)
     }
 }

@@ -115,6 +115,12 @@ impl Word for HeaderName {
 }
 
 impl HeaderName {
+    /// A name known to the program, for defaults: one that `parse` takes.
+    pub fn of(text: &str) -> HeaderName {
+        debug_assert!(HeaderName::parse(text).is_ok());
+        HeaderName::new(text)
+    }
+
     fn new(text: &str) -> HeaderName {
         let text = text.to_ascii_lowercase();
         HeaderName { known: Name::of(text.as_bytes()), text: text.into() }

@@ -259,3 +259,36 @@ fn whatever_comes_as_a_credential_is_refused_and_reaches_no_backend() {
     assert_eq!(ask(&gateway, "GET", "/", &format!("Authorization: {good}\r\n")).status(), 204);
     gateway.stop();
 }
+
+#[test]
+fn a_key_that_was_handed_out_lets_its_consumer_in() {
+    let (backend, issuer) = (backend(), Issuer::new("k1", "EdDSA"));
+    let keys = tempfile::NamedTempFile::new().unwrap();
+    // The digest of the key below, made elsewhere (sha256sum).
+    let hash = "68b6b76c5f5c8385f0d5c69f28b0f7e7928b645c73e12acc8e2b0fc58139c278";
+    let text = format!(
+        "keys:\n  - {{ id: a, consumer: web, hash: \"sha256:{hash}\" }}\n  - {{ id: b, consumer: old, hash: \"sha256:{}\", expires: 2020-01-01 }}\n",
+        "0".repeat(64)
+    );
+    std::fs::write(keys.path(), text).unwrap();
+    let auth = format!("{{ keys: {{ api_key: {{ file: \"{}\" }} }} }}", keys.path().display());
+    let (gateway, _folder) =
+        started(&backend, &issuer, &auth, "  - { match: /**, to: origin, auth: keys }\n");
+    let key = "tg_live_0123456789ABCDEFGHIJKLMNOPQRSTUV_2ALRRa";
+    assert_eq!(ask(&gateway, "GET", "/", &format!("X-Api-Key: {key}\r\nx_api_key: {key}\r\n")).status(), 204);
+    let seen = backend.take_arrivals().remove(0).request.unwrap();
+    assert_eq!(seen.value("x-consumer"), "web");
+    assert!(!String::from_utf8_lossy(&seen.bytes()).contains(key), "the backend does not see it");
+    for fields in [
+        String::new(),
+        format!("X-Api-Key: {}b\r\n", &key[..key.len() - 1]),
+        format!("X-Api-Key: {key}\r\nX-Api-Key: {key}\r\n"),
+        "X-Api-Key: \r\n".into(),
+    ] {
+        let answer = ask(&gateway, "GET", "/", &fields);
+        let challenge = "ApiKey realm=\"keys\", header=\"x-api-key\"".to_owned();
+        assert_eq!((answer.status(), challenges(&answer)), (401, vec![challenge]), "{fields}");
+    }
+    assert!(backend.take_arrivals().is_empty());
+    gateway.stop();
+}

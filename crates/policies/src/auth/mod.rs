@@ -2,6 +2,7 @@
 //! one that refuses does not end the asking, as the credential may be another's: so none is ever unreachable. Members
 //! of the family are the folders beside this file.
 
+pub mod api_key;
 mod asking;
 mod bearer;
 mod jwt;
@@ -21,7 +22,7 @@ use tidegate_core::settings::{Placed, Setting};
 use tidegate_core::units::Label;
 
 /// Every member.
-pub const ALL: &[Kind] = &[jwt::KIND];
+pub const ALL: &[Kind] = &[api_key::KIND, jwt::KIND];
 
 /// The policy that asks them.
 pub(crate) const KIND: policy::Kind = policy::Kind {
