@@ -1,6 +1,7 @@
 //! Bytes to messages and back: the only room with client and upstream sockets.
 
 pub mod buffer;
+pub mod fetch;
 pub mod http1;
 pub mod http2;
 pub mod listen;

@@ -36,6 +36,7 @@ use reload::Reloader;
 
 use crate::access_log;
 use crate::discovery::Discovery;
+use crate::documents;
 use crate::health;
 use crate::local;
 use crate::node::Node;
@@ -219,6 +220,8 @@ impl Gateway {
         meters.set_certificates(tidegate_config::certificates(&config.listen));
         let (mut reloader, listeners) = Reloader::start(config, changes, log, count, &meters)?;
         let discovery = control.block_on(Discovery::start(cells.clone(), names.clone(), &snapshot));
+        control.spawn(documents::run(stores.shelf().documents.clone()));
+        control.block_on(documents::prepare(&stores.shelf().documents));
         let running = Running { config: reloader.config(), snapshot };
         let (reloader, workers) = start_workers(reloader, listeners, &node, &running.snapshot, &meters)?;
         let shared = Arc::new(Shared {

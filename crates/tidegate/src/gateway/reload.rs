@@ -22,7 +22,7 @@ use super::watch::Stamps;
 use super::{Changes, Shared, inherited, kept};
 use crate::tls::{self, AtReload, TicketBook};
 use crate::worker::{Order, Swap, WorkerListener};
-use crate::{access_log, notify};
+use crate::{access_log, documents, notify};
 
 /// How often snapshots that nobody sees any more are looked for.
 const BURY_EVERY: Duration = Duration::from_secs(1);
@@ -250,6 +250,7 @@ impl Shared {
             false => LogTurn::Again,
         };
         self.discovery.prepare(&snapshot).await;
+        documents::prepare(&self.stores.shelf().documents).await;
         let listeners = serving.listeners(&config, reloader.workers, &self.meters)?;
         let kept = binds(&config);
         serving.sockets.hide_all_but(&kept);

@@ -1,16 +1,16 @@
 //! What may be written under `jwt`.
 
 use super::algorithm::Algorithm;
-use std::path::PathBuf;
 use std::time::Duration;
+use tidegate_core::document::DocumentAt;
 use tidegate_core::settings;
 use tidegate_core::settings::{Fault, Placed, Table, Word};
 
 settings! {
     /// Tokens that an issuer has signed (RFC 7519), shown as `Authorization: Bearer …`.
     pub(crate) struct JwtSettings {
-        /// The issuer's public keys: a file with a JWK set (RFC 7517).
-        pub(crate) jwks: Placed<PathBuf>,
+        /// The issuer's public keys, a JWK set (RFC 7517): a URL, or a file. From a URL they are fetched ahead of need, and kept for a day while the issuer is away.
+        pub(crate) jwks: Placed<DocumentAt>,
         /// Who must have issued a token: its `iss`, exactly. Any issuer with these keys without it.
         pub(crate) issuer: Option<String>,
         /// Whom a token must be for: one of these must be in its `aud`, exactly. Without it a token that is for somebody is refused.

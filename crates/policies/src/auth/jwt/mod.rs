@@ -3,6 +3,7 @@
 
 mod algorithm;
 mod config;
+mod issuer;
 mod json;
 mod keys;
 mod seen;
@@ -13,8 +14,7 @@ mod tests;
 
 use super::bearer;
 use config::JwtSettings;
-use keys::Keys;
-use seen::Seen;
+use issuer::{Issuer, Trusted};
 use std::sync::Arc;
 use tidegate_core::auth::{Authenticator, Finding, Kind, SCOPE};
 use tidegate_core::building::Building;
@@ -41,16 +41,7 @@ fn build(node: &Node, building: &mut Building<'_>) -> Option<Arc<dyn Authenticat
     if let Some(place) = algorithms.filter(|all| all.is_empty()).and_then(|all| all.place()) {
         building.problems.push(Problem::at(place, "no token could be signed"));
     }
-    let place = settings.jwks.place()?;
-    let read = building.files.read(&settings.jwks);
-    let keys = read.and_then(|bytes| Keys::parse(&bytes, algorithms.map(|all| &all.value[..])));
-    let keys = match keys {
-        Ok(keys) => keys,
-        Err(why) => {
-            building.problems.push(Problem::at(place, format!("{} {why}", settings.jwks.quote())));
-            return None;
-        }
-    };
+    let issuer = Issuer::open(&settings.jwks, algorithms.map(|all| &all.value[..]), building)?;
     let rules = Rules {
         entry: building.part.name.clone(),
         issuer: settings.issuer,
@@ -59,15 +50,56 @@ fn build(node: &Node, building: &mut Building<'_>) -> Option<Arc<dyn Authenticat
         require: settings.require.iter().map(|row| (row.name.0.clone(), row.value.clone())).collect(),
         leeway_s: settings.leeway.as_secs(),
     };
-    Some(Arc::new(Jwt { rules, keys, seen: Seen::new(), is_kept: settings.keep }))
+    Some(Arc::new(Jwt { rules, issuer, is_kept: settings.keep }))
 }
 
 /// See the file.
 struct Jwt {
     rules: Rules,
-    keys: Keys,
-    seen: Seen,
+    issuer: Issuer,
     is_kept: bool,
+}
+
+/// The reason of a token by a key that nobody has published.
+const UNKNOWN_KEY: &str = "unknown_key";
+
+impl Jwt {
+    /// Judges a token by the keys there are now; there may be none.
+    fn judge<'f>(&self, token: &str) -> Finding<'f> {
+        let Some(trusted) = self.issuer.trusted() else { return Finding::Unable(Reason::new("no_keys")) };
+        let Trusted { keys, seen } = &*trusted;
+        let now = date::seconds();
+        if let Some(identity) = seen.find(token, now) {
+            return Finding::Known(identity);
+        }
+        match token::judge(token, keys, &self.rules, now) {
+            Ok(good) => {
+                let identity = good.identity.clone();
+                seen.keep(token, good);
+                Finding::Known(identity)
+            }
+            Err(Fault::Refused(reason)) => Finding::Refused(reason),
+            Err(Fault::Forbidden(reason)) => Finding::Forbidden(reason),
+        }
+    }
+
+    /// Judges it again once newer keys have come, if any are to come: an issuer that has changed its keys signs with those
+    /// we have not seen.
+    fn again<'a>(&'a self, token: &'a str, found: Finding<'a>) -> Finding<'a> {
+        let Issuer::Published(published) = &self.issuer else { return found };
+        let is_helped = match &found {
+            Finding::Unable(_) => true,
+            Finding::Refused(reason) => reason.code == UNKNOWN_KEY,
+            _ => false,
+        };
+        if !is_helped || !published.document.wish() {
+            return found;
+        }
+        Finding::Wait(Box::pin(async move {
+            published.document.fetched().await;
+            self.judge(token)
+        }))
+    }
 }
 
 impl Authenticator for Jwt {
@@ -77,19 +109,7 @@ impl Authenticator for Jwt {
             bearer::Shown::Malformed => return Finding::Refused(Reason::new("malformed")),
             bearer::Shown::Token(token) => token,
         };
-        let now = date::seconds();
-        if let Some(identity) = self.seen.find(token, now) {
-            return Finding::Known(identity);
-        }
-        match token::judge(token, &self.keys, &self.rules, now) {
-            Ok(good) => {
-                let identity = good.identity.clone();
-                self.seen.keep(token, good);
-                Finding::Known(identity)
-            }
-            Err(Fault::Refused(reason)) => Finding::Refused(reason),
-            Err(Fault::Forbidden(reason)) => Finding::Forbidden(reason),
-        }
+        self.again(token, self.judge(token))
     }
 
     fn challenge(&self, refused: Option<&Reason>, out: &mut String) {

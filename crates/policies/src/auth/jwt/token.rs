@@ -92,7 +92,7 @@ fn verified(token: &str, keys: &Keys) -> Result<Members, Fault> {
     let Some(algorithm) = Algorithm::of(algorithm) else { return refused("algorithm") };
     let mut candidates = keys.candidates(id, algorithm).peekable();
     if candidates.peek().is_none() {
-        return refused("unknown_key");
+        return refused(super::UNKNOWN_KEY);
     }
     let signed = &token.as_bytes()[..header.len() + 1 + claims.len()];
     if !candidates.any(|key| key.verify_sig(signed, &signature).is_ok()) {
