@@ -9,7 +9,10 @@ use crate::settings::{Fault, Setting, Shape, expected};
 use std::collections::HashMap;
 use std::future::poll_fn;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering::{Acquire, Relaxed, Release}};
+use std::sync::atomic::{
+    AtomicU64,
+    Ordering::{Acquire, Relaxed, Release},
+};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::task::{Poll, Waker};
 use std::time::Duration;
@@ -72,7 +75,9 @@ fn check_url(text: &str) -> Result<(), Fault> {
         return Ok(());
     }
     let Some(rest) = text.strip_prefix("http://") else {
-        return Err(Fault::new("is of a scheme that is not fetched").hint("write `https://…`, or the path of a file"));
+        return Err(
+            Fault::new("is of a scheme that is not fetched").hint("write `https://…`, or the path of a file")
+        );
     };
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     let host = match authority.strip_prefix('[') {
@@ -82,7 +87,9 @@ fn check_url(text: &str) -> Result<(), Fault> {
     let is_local = host == "localhost" || host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback());
     match is_local {
         true => Ok(()),
-        false => Err(Fault::new("comes over plain HTTP, where others could change it").hint("write `https://…`")),
+        false => {
+            Err(Fault::new("comes over plain HTTP, where others could change it").hint("write `https://…`"))
+        }
     }
 }
 
@@ -116,7 +123,13 @@ const WAITING_MAX: usize = 1024;
 
 impl Document {
     fn new(url: Arc<str>) -> Document {
-        Document { url, version: AtomicU64::new(0), wished: AtomicU64::new(0), fetched_at: AtomicU64::new(0), state: Mutex::default() }
+        Document {
+            url,
+            version: AtomicU64::new(0),
+            wished: AtomicU64::new(0),
+            fetched_at: AtomicU64::new(0),
+            state: Mutex::default(),
+        }
     }
 
     /// Where it is.
@@ -229,10 +242,19 @@ mod tests {
 
     #[test]
     fn plain_http_is_for_this_machine_alone() {
-        for url in ["https://idp.example/jwks", "http://127.0.0.1:9000/j", "http://localhost/j", "http://[::1]:1/j"] {
+        for url in
+            ["https://idp.example/jwks", "http://127.0.0.1:9000/j", "http://localhost/j", "http://[::1]:1/j"]
+        {
             assert_eq!(check_url(url), Ok(()), "{url}");
         }
-        for url in ["http://idp.example/jwks", "ftp://a/b", "https://", "https:///a", "http://127.0.0.1.evil.example/", "https://a b"] {
+        for url in [
+            "http://idp.example/jwks",
+            "ftp://a/b",
+            "https://",
+            "https:///a",
+            "http://127.0.0.1.evil.example/",
+            "https://a b",
+        ] {
             assert!(check_url(url).is_err(), "{url}");
         }
     }
@@ -254,7 +276,10 @@ mod tests {
         assert!(!document.wish(), "it was just fetched");
         document.put(None);
         document.put(Some(b"one"));
-        assert_eq!((document.version(), document.content().map(|(_, bytes)| bytes)), (1, Some((*b"one").into())));
+        assert_eq!(
+            (document.version(), document.content().map(|(_, bytes)| bytes)),
+            (1, Some((*b"one").into()))
+        );
         document.put(Some(b"two"));
         assert_eq!(document.version(), 2);
     }

@@ -25,7 +25,11 @@ impl Stores {
     /// Empty ones.
     pub(crate) fn new() -> Stores {
         let quotas = Arc::new(Leases::default());
-        let shelf = Shelf { limiter: Some(Arc::new(Table::default())), quotas: Some(quotas.clone()), ..Shelf::default() };
+        let shelf = Shelf {
+            limiter: Some(Arc::new(Table::default())),
+            quotas: Some(quotas.clone()),
+            ..Shelf::default()
+        };
         Stores { shelf, quotas }
     }
 

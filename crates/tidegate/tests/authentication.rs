@@ -1,7 +1,11 @@
 //! Who may ask and who may pass, through the real gateway: what clients are told, what backends see, what operators find.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Duration;
+use tidegate_testkit::gateway::await_true;
 use tidegate_testkit::issuer::now;
-use tidegate_testkit::{Gateway, Issuer, Message, RawBackend, Setup};
+use tidegate_testkit::{Act, Gateway, Issuer, Message, RawBackend, Setup};
 
 const BIN: &str = env!("CARGO_BIN_EXE_tidegate");
 
@@ -223,10 +227,8 @@ fn whatever_comes_as_a_credential_is_refused_and_reaches_no_backend() {
     let good = format!("Bearer {token}");
     let mut random = tidegate_testkit::Random::announced("shapes of a credential");
     let mut shapes: Vec<String> = (0..400).map(|_| awkward(&token, &mut random)).collect();
-    shapes.retain(|shape| {
-        shape.trim().split_whitespace().collect::<Vec<_>>().join(" ").to_ascii_lowercase()
-            != good.to_ascii_lowercase()
-    });
+    shapes
+        .retain(|shape| !shape.split_whitespace().collect::<Vec<_>>().join(" ").eq_ignore_ascii_case(&good));
     shapes.extend([
         String::new(),
         "Bearer".into(),
@@ -290,5 +292,45 @@ fn a_key_that_was_handed_out_lets_its_consumer_in() {
         assert_eq!((answer.status(), challenges(&answer)), (401, vec![challenge]), "{fields}");
     }
     assert!(backend.take_arrivals().is_empty());
+    gateway.stop();
+}
+
+/// An issuer that is away at first, answers, and is away again: nobody gets in before its keys are there, and everybody
+/// with a good token after.
+#[test]
+fn keys_at_a_url_are_fetched_until_they_are_there_and_kept_when_their_issuer_is_away() {
+    let (backend, issuer) = (backend(), Issuer::new("k1", "ES256"));
+    let jwks = issuer.jwks();
+    let is_there = Arc::new(AtomicBool::new(false));
+    let seen = is_there.clone();
+    let publisher = RawBackend::by_request(move |_| {
+        let answer = match seen.load(Relaxed) {
+            true => format!(
+                "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{jwks}",
+                jwks.len()
+            ),
+            false => String::from("HTTP/1.1 503 No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"),
+        };
+        vec![Act::Send(answer.into()), Act::Close]
+    });
+    let auth = format!("{{ idp: {{ jwt: \"http://{}/jwks\" }} }}", publisher.address);
+    let services = format!(
+        "services: {{ origin: \"{}\" }}\nauth: {auth}\nroutes:\n  - {{ match: /**, to: origin, auth: idp }}\n",
+        backend.address
+    );
+    let mut gateway = Setup::new(BIN).start(&services);
+    gateway.announce("a document cannot be had");
+    let token = format!("Authorization: Bearer {}\r\n", issuer.token_of("web", ""));
+    assert_eq!(ask(&gateway, "GET", "/", &token).status(), 503);
+    assert!(why(&gateway, "auth", "no_keys") > 0.0);
+    is_there.store(true, Relaxed);
+    await_true("the keys are there", Duration::from_secs(15), || {
+        ask(&gateway, "GET", "/", &token).status() == 204
+    });
+    is_there.store(false, Relaxed);
+    assert_eq!(ask(&gateway, "GET", "/", &token).status(), 204);
+    let other = Issuer::new("k2", "ES256");
+    let stranger = format!("Authorization: Bearer {}\r\n", other.token_of("web", ""));
+    assert_eq!(ask(&gateway, "GET", "/", &stranger).status(), 401, "just fetched: not asked for again");
     gateway.stop();
 }

@@ -47,7 +47,8 @@ pub fn get(url: &str, bytes_max: usize) -> Result<Fetched, String> {
 /// The directive `max-age` (RFC 9111 §5.2.2.1).
 fn max_age(said: &str) -> Option<Duration> {
     let directives = said.split(',').map(str::trim);
-    let mut ages = directives.filter_map(|one| one.to_ascii_lowercase().strip_prefix("max-age=")?.parse().ok());
+    let mut ages =
+        directives.filter_map(|one| one.to_ascii_lowercase().strip_prefix("max-age=")?.parse().ok());
     ages.next().map(Duration::from_secs)
 }
 

@@ -11,7 +11,7 @@ use tidegate_core::settings::{Fault, Word};
 settings! {
     /// Pages of other origins that may read answers of the route (Fetch, §3.2). Preflights are answered here, before anybody is asked who they are.
     pub(crate) struct CorsSettings {
-        /// Origins as browsers name them: `https://app.example.com`, `https://*.example.com` for one or more labels before it, `\"*\"` for all, `\"null\"` for pages without one.
+        /// Origins as browsers name them: `https://app.example.com`, `https://*.example.com` for one or more labels before it, `*` for all, `null` for pages without one.
         pub(crate) origins: Vec<OriginPattern>,
         /// Methods that pages may use. Unless set, those that the route takes.
         pub(crate) methods: Vec<MethodWord> = Vec::new(),

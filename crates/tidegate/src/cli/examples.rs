@@ -68,6 +68,20 @@ Examples:
   tidegate ready                      the gateway that runs tidegate.yaml
   tidegate ready --admin 127.0.0.1:9900";
 
+pub(super) const KEY: &str = "\
+Examples:
+  tidegate key new --consumer web --file keys.yaml
+  tidegate key check tg_…";
+
+pub(super) const KEY_NEW: &str = "\
+Examples:
+  tidegate key new --consumer web --file keys.yaml
+  tidegate key new --consumer app --scope orders:read --expires 2027-12-31";
+
+pub(super) const KEY_CHECK: &str = "\
+Example:
+  tidegate key check tg_…";
+
 pub(super) const SCHEMA: &str = "\
 Example:
   tidegate schema > tidegate.schema.json

@@ -7,6 +7,7 @@ mod completions;
 mod examples;
 mod explain;
 mod init;
+mod key;
 mod ready;
 mod reload;
 mod run;
@@ -171,6 +172,9 @@ enum Command {
         #[command(flatten)]
         output: Output,
     },
+    /// Make and check keys for consumers (`api_key`)
+    #[command(subcommand, after_help = examples::KEY)]
+    Key(Key),
     /// Print the JSON Schema of the configuration, for editors
     #[command(after_help = examples::SCHEMA)]
     Schema,
@@ -187,6 +191,57 @@ enum Command {
         #[command(flatten)]
         output: Output,
     },
+}
+
+#[derive(Subcommand)]
+enum Key {
+    /// Make a key, and show it once
+    ///
+    /// The file keeps a digest: a key that is lost cannot be found again. Without `--file` the entry goes to standard
+    /// error.
+    #[command(after_help = examples::KEY_NEW)]
+    New {
+        /// Whose it is
+        #[arg(long, value_name = "NAME")]
+        consumer: String,
+        /// What it is good for; may be given again
+        #[arg(long = "scope", value_name = "SCOPE")]
+        scopes: Vec<String>,
+        /// The day it ends, at its beginning in UTC: `2027-12-31`
+        #[arg(long, value_name = "DAY")]
+        expires: Option<String>,
+        /// What it begins with, so that those who find it know whose keys look so
+        #[arg(long, value_name = "PREFIX", default_value = "tg")]
+        prefix: String,
+        /// The file of keys to add it to; begun if it is not there
+        #[arg(long, value_name = "FILE")]
+        file: Option<PathBuf>,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Tell whether a text has the form of a key
+    ///
+    /// Looks at its checksum, not whether somebody has it. Exits with 1 if it is none.
+    #[command(after_help = examples::KEY_CHECK)]
+    Check {
+        /// The key
+        #[arg(value_name = "KEY")]
+        key: String,
+        #[command(flatten)]
+        output: Output,
+    },
+}
+
+impl Key {
+    fn run(self) -> ExitCode {
+        match self {
+            Key::New { consumer, scopes, expires, prefix, file, output } => {
+                let wish = key::Wish { consumer, scopes, expires, prefix, file };
+                key::new(&wish, output.form())
+            }
+            Key::Check { key, output } => key::check(&key, output.form()),
+        }
+    }
 }
 
 /// The option that names the configuration.
@@ -238,6 +293,7 @@ pub(crate) fn run() -> ExitCode {
         }
         Command::Reload { file, admin, output } => reload::run(&file.config, admin.as_deref(), output.form()),
         Command::Ready { file, admin, output } => ready::run(&file.config, admin.as_deref(), output.form()),
+        Command::Key(key) => key.run(),
         Command::Schema => say::result(&tidegate_config::schema(&families::ALL)),
         Command::Completions { shell } => completions::run(shell),
         Command::Version { output } => version::run(output.form()),

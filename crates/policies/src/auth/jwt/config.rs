@@ -26,6 +26,7 @@ settings! {
         /// Whether the backend sees the token.
         pub(crate) keep: bool = false,
     }
+    short jwks;
 }
 
 /// The name of a claim.
