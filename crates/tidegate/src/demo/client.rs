@@ -40,10 +40,10 @@ impl Connection {
         Ok(Connection { stream, host: address.to_string(), buffer: Vec::new() })
     }
 
-    /// Asks for a path and reads the whole answer.
-    pub(super) async fn get(&mut self, path: &str) -> io::Result<Answer> {
+    /// Asks for a path, with further lines of the head, and reads the whole answer.
+    pub(super) async fn get(&mut self, path: &str, lines: &str) -> io::Result<Answer> {
         let request =
-            format!("GET {path} HTTP/1.1\r\nhost: {}\r\nuser-agent: tidegate-demo\r\n\r\n", self.host);
+            format!("GET {path} HTTP/1.1\r\nhost: {}\r\nuser-agent: tidegate-demo\r\n{lines}\r\n", self.host);
         self.stream.write_all(request.as_bytes()).await?;
         let head_bytes = loop {
             if let Some(at) = self.buffer.windows(4).position(|window| window == b"\r\n\r\n") {
@@ -122,7 +122,7 @@ mod tests {
             let mut connection = Connection::to(backend.address).await.unwrap();
             let mut answers = Vec::new();
             for number in 0..count {
-                answers.push(connection.get(&format!("/{number}")).await);
+                answers.push(connection.get(&format!("/{number}"), "").await);
             }
             answers
         })

@@ -203,7 +203,7 @@ impl Sender {
             Some(connection) => connection,
             None => Connection::to(self.gateway).await?,
         };
-        let answer = connection.get(path).await?;
+        let answer = connection.get(path, "").await?;
         if answer.is_kept {
             self.idle.borrow_mut().push_back(connection);
         }

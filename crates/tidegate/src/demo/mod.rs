@@ -14,6 +14,7 @@ mod story;
 mod summary;
 mod terminal;
 mod view;
+mod visitors;
 mod watch;
 mod words;
 
@@ -33,9 +34,12 @@ use instances::Instance;
 use load::Load;
 use play::{Demo, Signals};
 use shop::Trade;
+use visitors::{ALLOWED_PER_SECOND, Visitors};
 
 /// Where the gateway listens unless something else does.
 const WANTED: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
+/// The file of consumers' keys, in the state folder.
+const KEYS: &str = "keys.yaml";
 /// Tries to start the gateway: a port found free may be taken by the time it is used.
 const STARTS_MAX: usize = 3;
 
@@ -61,12 +65,14 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Problems> {
     };
     let instances = instances::start_all().map_err(failed("start the services"))?;
     let state = StateFolder::passing()?;
+    let keys = visitors::hand_out(&state.path().join(KEYS)).map_err(failed("hand out keys"))?;
     let (gateway, urls, change) = start_gateway(&instances, &state)?;
     let (end, ended) = mpsc::channel(1);
     let face = Face::choose(options, urls.clone(), end).map_err(failed("draw on the terminal"))?;
     let answering = instances.iter().map(|instance| (instance.trade.name, instance.address)).collect();
     let load = Load::start(urls.listens, answering).map_err(failed("start the load"))?;
-    let mut demo = Demo::new(options, gateway.snapshot(), change, instances, load, face);
+    let visitors = Visitors::new(urls.listens, keys);
+    let mut demo = Demo::new(options, gateway.snapshot(), change, visitors, instances, load, face);
     let played = runtime.block_on(demo.play(signals, ended));
     let is_fine = demo.finish(gateway, played);
     Ok(if is_fine { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -139,9 +145,14 @@ fn configuration(
         let balance = "least-request";
         text += &format!("  {}: {{ backends: [{}], balance: {balance} }}\n", trade.name, backends.join(", "));
     }
-    text += "routes:\n";
+    text += &format!("auth: {{ partners: {{ api_key: {{ file: {KEYS} }} }} }}\nroutes:\n");
     for trade in &shop::TRADES {
-        text += &format!("  - {{ match: \"/{0}/**\", to: {0} }}\n", trade.name);
+        text += &format!("  - {{ match: \"/{0}/**\", to: {0}, shield: true }}\n", trade.name);
     }
+    text += &format!(
+        "  - {{ match: \"/partners/**\", to: {}, rewrite: \"/{}/{{rest}}\", auth: partners, limit: {ALLOWED_PER_SECOND}/s per consumer }}\n",
+        shop::VICTIM.name,
+        shop::VICTIM.name
+    );
     text
 }

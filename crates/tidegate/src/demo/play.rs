@@ -17,6 +17,7 @@ use super::load::{self, Load, Phase};
 use super::shop::{TRADES, VICTIM};
 use super::story::{Plan, Step, Story};
 use super::summary::Summary;
+use super::visitors::Visitors;
 use super::watch::Watch;
 use crate::gateway::Gateway;
 
@@ -53,6 +54,7 @@ pub(super) struct Demo {
     watch: Watch,
     load: Load,
     change: Change,
+    visitors: Visitors,
     instances: Vec<Instance>,
     /// The instance that is or was gone, as an index.
     victim: usize,
@@ -72,6 +74,7 @@ impl Demo {
         options: &Options,
         snapshot: Arc<Snapshot>,
         change: Change,
+        visitors: Visitors,
         instances: Vec<Instance>,
         load: Load,
         face: Face,
@@ -86,6 +89,7 @@ impl Demo {
             watch: Watch::new(snapshot),
             load,
             change,
+            visitors,
             instances,
             victim: 0,
             face,
@@ -127,9 +131,14 @@ impl Demo {
             Some(Told::Taken(took, changed)) => self.story.taken(elapsed, took, &changed),
             None => {}
         }
+        if let Some(visit) = self.visitors.told() {
+            self.story.visited(elapsed, visit);
+        }
         let mut turn = Turn::More;
         while let Some(step) = self.story.next_step(elapsed) {
             match step {
+                Step::Greed => self.visitors.greedy()?,
+                Step::Attack => self.visitors.attack()?,
                 Step::Kill => self.kill(elapsed),
                 Step::Start => self.start(elapsed)?,
                 Step::Spoil => self.change.spoil()?,

@@ -1,11 +1,12 @@
-//! What happens in a demo and when: an instance of the catalog is killed, and later started again; the configuration
-//! gets a mistake, and later a new route. Keeps what came
-//! of it, in words and numbers. Pure: it is told the time and what the gateway knows, and tells what to do.
+//! What happens in a demo and when: a consumer asks for too much; an instance of the catalog is killed, and later started
+//! again; somebody tries an injection; the configuration gets a mistake, and later a new route. Keeps what came of it, in
+//! words and numbers. Pure: it is told the time and what the gateway knows, and tells what to do.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 use tidegate_core::clock::Nanos;
 
+use super::visitors::Visit;
 use super::words;
 
 /// Without an end, the story repeats after so long.
@@ -16,10 +17,14 @@ const EVENTS_KEPT: usize = 4;
 /// What is to be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
+    /// A consumer asks for too much.
+    Greed,
     /// An instance is killed.
     Kill,
     /// It is started again.
     Start,
+    /// Somebody tries an injection.
+    Attack,
     /// The configuration gets a mistake.
     Spoil,
     /// The configuration gets a new route.
@@ -29,8 +34,14 @@ pub(super) enum Step {
 }
 
 /// The steps of a round, and when in it, in twentieths.
-pub(super) const STEPS: [(u32, Step); 4] =
-    [(5, Step::Kill), (10, Step::Start), (14, Step::Spoil), (17, Step::Mend)];
+pub(super) const STEPS: [(u32, Step); 6] = [
+    (2, Step::Greed),
+    (5, Step::Kill),
+    (10, Step::Start),
+    (13, Step::Attack),
+    (15, Step::Spoil),
+    (17, Step::Mend),
+];
 
 /// When what happens.
 #[derive(Clone, Copy, Debug)]
@@ -90,6 +101,10 @@ pub(super) struct Record {
     pub(super) starts: u64,
     /// How often it got requests again, and how long that took at most.
     pub(super) back: Toll,
+    /// What became of the consumer that asked for too much.
+    pub(super) greedy: Option<Visit>,
+    /// The status that the attack got.
+    pub(super) attack: Option<u16>,
     /// What was said of the configuration with the mistake.
     pub(super) refused: Option<String>,
     /// How often a changed configuration was taken, and how long that took at most.
@@ -210,6 +225,25 @@ impl Story {
         self.tell(elapsed, text);
     }
 
+    /// A visitor was there.
+    pub(super) fn visited(&mut self, elapsed: Duration, visit: Visit) {
+        match visit {
+            Visit::Greedy { answered, limited, modest, modest_of } => {
+                let asked = answered + limited;
+                let text = format!(
+                    "greedy asks {asked} times at once: {answered} answered, {limited} refused (429)"
+                );
+                self.tell(elapsed, text);
+                self.tell(elapsed, format!("modest, a consumer beside it, got {modest} of {modest_of}"));
+                self.record.greedy = Some(visit);
+            }
+            Visit::Attack(status) => {
+                self.tell(elapsed, format!("an SQL injection in a query is answered with {status}"));
+                self.record.attack = Some(status);
+            }
+        }
+    }
+
     /// The configuration with the mistake was refused, with these words.
     pub(super) fn refused(&mut self, elapsed: Duration, words: String) {
         self.tell(elapsed, "a reload is refused, and what runs goes on; the file says".into());
@@ -284,14 +318,18 @@ mod tests {
 
     #[test]
     fn steps_come_once_at_their_time() {
-        use Step::{End, Kill, Mend, Spoil, Start};
-        assert_eq!(steps(Some(20), 30), [(5, Kill), (10, Start), (14, Spoil), (17, Mend), (20, End)]);
-        let round = [(5, Kill), (10, Start), (14, Spoil), (17, Mend)];
+        use Step::{Attack, End, Greed, Kill, Mend, Spoil, Start};
+        let round = [(2, Greed), (5, Kill), (10, Start), (13, Attack), (15, Spoil), (17, Mend)];
+        assert_eq!(steps(Some(20), 30), [&round[..], &[(20, End)]].concat());
         let next = round.map(|(second, step)| (second + 20, step));
         assert_eq!(steps(None, 39), [round, next].concat());
         let mut late = Story::new(Plan { length: Some(seconds(4)) }, "opening".into());
         let all: Vec<_> = std::iter::from_fn(|| late.next_step(seconds(9))).collect();
-        assert_eq!(all, [Kill, Start, Spoil, Mend, End], "a step that is late is not left out");
+        assert_eq!(
+            all,
+            [Greed, Kill, Start, Attack, Spoil, Mend, End],
+            "a step that is late is not left out"
+        );
     }
 
     #[test]
@@ -364,6 +402,22 @@ mod tests {
         story.killed(seconds(5), at(5000), "catalog".into(), 2);
         story.look(seconds(5), Sight { is_down: true, changed: at(4000), requests: 9 });
         assert_eq!(story.record().taken_out, Toll::default());
+    }
+
+    #[test]
+    fn visits_are_told_and_kept() {
+        let mut story = Story::new(Plan { length: None }, "traffic begins".into());
+        let greedy = Visit::Greedy { answered: 20, limited: 40, modest: 5, modest_of: 5 };
+        story.visited(seconds(2), greedy);
+        story.visited(seconds(9), Visit::Attack(403));
+        let told: Vec<_> = story.take_news().into_iter().map(|event| event.text).skip(1).collect();
+        let expected = [
+            "greedy asks 60 times at once: 20 answered, 40 refused (429)",
+            "modest, a consumer beside it, got 5 of 5",
+            "an SQL injection in a query is answered with 403",
+        ];
+        assert_eq!(told, expected);
+        assert_eq!((story.record().greedy, story.record().attack), (Some(greedy), Some(403)));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::histogram::Histogram;
 use super::load::{Phase, Tally};
 use super::story::Record;
+use super::visitors::Visit;
 use super::words;
 
 /// What there is to tell.
@@ -38,7 +39,9 @@ impl Summary<'_> {
             let _ = writeln!(text, "  The first that failed: {reason}");
         }
         let outage = outage_sentences(self.record, self.retries_answered);
-        for sentence in outage.into_iter().chain(reload_sentences(self.record)) {
+        for sentence in
+            outage.into_iter().chain(visit_sentences(self.record)).chain(reload_sentences(self.record))
+        {
             let _ = writeln!(text, "  {sentence}");
         }
         text + &self.table() + &self.next()
@@ -111,6 +114,19 @@ fn outage_sentences(record: &Record, retries_answered: u64) -> Vec<String> {
     said
 }
 
+/// What became of those who asked for too much or for what is not theirs.
+fn visit_sentences(record: &Record) -> Vec<String> {
+    let mut said = Vec::new();
+    if let Some(Visit::Greedy { answered, limited, modest, modest_of }) = record.greedy {
+        said.push(format!("A consumer over its limit got {answered} answers and {limited} times 429;"));
+        said.push(format!("  another beside it got {modest} of {modest_of}."));
+    }
+    said.extend(
+        record.attack.map(|status| format!("An SQL injection in a query was answered with {status}.")),
+    );
+    said
+}
+
 /// What became of the changes of the configuration.
 fn reload_sentences(record: &Record) -> Vec<String> {
     let refused = record.refused.iter().map(|words| {
@@ -159,6 +175,8 @@ mod tests {
             taken_out: toll(12),
             starts: 1,
             back: toll(800),
+            greedy: Some(Visit::Greedy { answered: 20, limited: 40, modest: 5, modest_of: 5 }),
+            attack: Some(403),
             refused: Some("6:3: unknown key `blance`, did you mean `balance`?".into()),
             taken: toll(4),
         }
@@ -182,6 +200,9 @@ What happened
   Tidegate took it out 12 ms later.
   3 requests found it gone and were answered by another instance.
   Started again, it was found after 800 ms and had its share of requests.
+  A consumer over its limit got 20 answers and 40 times 429;
+    another beside it got 5 of 5.
+  An SQL injection in a query was answered with 403.
   A configuration with a mistake was refused, and nothing changed:
     6:3: unknown key `blance`, did you mean `balance`?
   A good one was taken in 4.0 ms while requests ran.
