@@ -334,3 +334,41 @@ fn keys_at_a_url_are_fetched_until_they_are_there_and_kept_when_their_issuer_is_
     assert_eq!(ask(&gateway, "GET", "/", &stranger).status(), 401, "just fetched: not asked for again");
     gateway.stop();
 }
+
+#[test]
+fn a_password_lets_its_user_in_and_no_other_does() {
+    let backend = backend();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("users");
+    std::fs::write(&file, format!("ana:{}\n", bcrypt::hash("secret", 4).unwrap())).unwrap();
+    let services = format!(
+        "services: {{ origin: \"{}\" }}\nauth: {{ staff: {{ basic: {{ file: \"{}\", realm: Back office }} }} }}\n\
+         routes:\n  - {{ match: /**, to: origin, auth: staff }}\n",
+        backend.address,
+        file.display()
+    );
+    let gateway = Setup::new(BIN).start(&services);
+    for (credential, status, reason) in [
+        ("YW5hOnNlY3JldA==", 204, ""), // ana:secret
+        ("YW5hOnNlY3JldA==", 204, ""),
+        ("YW5hOndyb25n", 401, "password"),         // ana:wrong
+        ("Ym9iOnNlY3JldA==", 401, "unknown_user"), // bob:secret
+        ("YW5h", 401, "malformed"),
+    ] {
+        let before = why(&gateway, "auth", reason);
+        let answer = ask(&gateway, "GET", "/", &format!("Authorization: Basic {credential}\r\n"));
+        assert_eq!(answer.status(), status, "{credential}");
+        if status == 401 {
+            assert_eq!(challenges(&answer), ["Basic realm=\"Back office\", charset=\"UTF-8\""]);
+            assert_eq!(why(&gateway, "auth", reason), before + 1.0, "{reason}");
+        }
+    }
+    let arrivals = backend.take_arrivals();
+    assert_eq!(arrivals.len(), 2);
+    for arrival in arrivals {
+        let seen = arrival.request.unwrap();
+        assert_eq!(seen.value("x-consumer"), "ana");
+        assert!(seen.values("authorization").is_empty(), "the password stays here");
+    }
+    gateway.stop();
+}

@@ -199,9 +199,8 @@ fn what_cannot_be_served_is_refused_with_exactly_these_words() {
     };
     check(&["up", "app"], "`app` has no port\n  hint: write a port after it: `app:8080`\n");
     check(
-        &["up", "https://10.0.0.1:80", "3000", ":3000"],
-        "`https://10.0.0.1:80` asks for TLS, which is not spoken to backends yet\n  hint: write `http://…`\n\n\
-         `127.0.0.1:3000` is a backend of this service already\n  \
+        &["up", "3000", ":3000"],
+        "`127.0.0.1:3000` is a backend of this service already\n  \
          hint: give it a larger `weight` to send it more\n",
     );
     check(&["up", "99999"], "`127.0.0.1:99999` has a port above 65535\n");

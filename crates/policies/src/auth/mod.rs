@@ -4,6 +4,7 @@
 
 pub mod api_key;
 mod asking;
+mod basic;
 mod bearer;
 mod jwt;
 
@@ -22,7 +23,7 @@ use tidegate_core::settings::{Placed, Setting};
 use tidegate_core::units::Label;
 
 /// Every member.
-pub const ALL: &[Kind] = &[api_key::KIND, jwt::KIND];
+pub const ALL: &[Kind] = &[api_key::KIND, basic::KIND, jwt::KIND];
 
 /// The policy that asks them.
 pub(crate) const KIND: policy::Kind = policy::Kind {

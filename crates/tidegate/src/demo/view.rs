@@ -127,7 +127,7 @@ fn bar(scene: &Scene<'_>, bar: Line, labels: Line) -> [Line; 2] {
         })
         .collect();
     let end = if scene.plan.length.is_some() { "end " } else { "again " };
-    let names = ["kill", "start again", "typo", "mended"];
+    let names = ["greedy", "kill", "back", "attack", "typo", "mended"];
     let named = marks.iter().zip(names).fold(labels, |line, (mark, name)| line.pad(mark + 1).put(name));
     let labels = named.put_right(end);
     [bar.put(&format!(" {drawn}")), labels]
@@ -280,8 +280,8 @@ mod tests {
         let said: Vec<&str> = lines.iter().map(|line| line.trim_end()).collect();
         let expected = [
             " tidegate demo                                             0:10 of 0:30, q ends",
-            " ━━━━━━━━━━━━━━━━━━━┿━━━━━━─────────────┼──────────────┼───────────┼───────────",
-            "                    kill                start again    typo        mended   end",
+            " ━━━━━━━┿━━━━━━━━━━━┿━━━━━━─────────────┼──────────┼───────┼───────┼───────────",
+            "        greedy      kill                back       attack  typo    mended   end",
             "",
             "  0:00  300 requests a second begin",
             "  0:07  catalog 127.0.0.1:9001 was killed (kill -9)",
