@@ -25,6 +25,8 @@ const PAUSE_MIN: Duration = Duration::from_secs(1);
 const PAUSE_MAX: Duration = Duration::from_secs(60);
 /// How often wishes and new documents are looked for: a request may be waiting.
 const LOOK_EVERY: Duration = Duration::from_millis(25);
+/// How often new ones are looked for while there are none: most gateways never have one.
+const LOOK_EVERY_IDLE: Duration = Duration::from_millis(250);
 /// How long a start or a reload waits for documents that are new.
 const PREPARE_TIME_MAX: Duration = Duration::from_secs(5);
 
@@ -39,7 +41,7 @@ pub(crate) async fn run(book: Arc<DocumentBook>) {
                 kept.insert(document.url().clone(), task);
             }
         }
-        sleep(LOOK_EVERY).await;
+        sleep(if kept.is_empty() { LOOK_EVERY_IDLE } else { LOOK_EVERY }).await;
     }
 }
 
