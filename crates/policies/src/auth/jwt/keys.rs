@@ -3,6 +3,7 @@
 
 use super::algorithm::{Algorithm, Material};
 use super::json::{Json, Members};
+use super::weak::is_roca;
 use aws_lc_rs::signature::ParsedPublicKey;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -139,6 +140,11 @@ fn rsa(n: Vec<u8>, e: Vec<u8>) -> Result<Material, String> {
     let bits = n.len() * 8 - n.first().map_or(0, |first| first.leading_zeros() as usize);
     if bits < 2048 {
         return Err(format!("is of {bits} bits: RSA needs 2048"));
+    }
+    if is_roca(&n) {
+        return Err(String::from(
+            "is one that can be broken (ROCA, CVE-2017-15361): the issuer needs a new key",
+        ));
     }
     match e.last() {
         Some(last) if last % 2 == 1 && e != [1] => Ok(Material::Rsa { n, e }),

@@ -8,9 +8,12 @@ mod json;
 mod keys;
 mod seen;
 mod token;
+mod weak;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod vectors;
 
 use super::bearer;
 use config::JwtSettings;

@@ -147,6 +147,8 @@ fn the_key_says_how_a_token_is_signed_and_the_header_cannot() {
     for header in ["{}", r#"{"alg":1}"#, r#"{"alg":["RS256"]}"#] {
         assert_eq!(check(&RSA.token_with(header, &claims), &both(), &rules()), Err("header"), "{header}");
     }
+    let spaced = RSA.token_with("{ \"alg\" :\n\t\"RS256\" , \"kid\":\"rsa\" }", &claims);
+    assert_eq!(check(&spaced, &both(), &rules()), Ok("web".into()), "blanks in JSON are no one's fault");
     for header in ["", "[]", "1", r#"{"alg":"RS256","alg":"none"}"#, r#"{"alg":"RS256"} x"#, "\u{feff}{}"] {
         assert_eq!(check(&RSA.token_with(header, &claims), &both(), &rules()), Err("malformed"), "{header}");
     }
@@ -246,6 +248,7 @@ fn sets_of_keys_are_taken_whole_or_not() {
     let key = |members: &str| format!("{{{members}}}");
     let ed = ED.numbers();
     let short = r#""kty":"RSA","e":"AQAB","n":"sXchDaQebHnPiGvyDOAT4saGEUetSyo9MKLOoWFsueri23bOdgWp4Dy1WlUzewbgBHod5pcM9H95GQRV3JDXboIRROSBigeC5yjU1hGzHHyXss8UDprecbAYxknTcQkhslANGRUZmdTOQ5qTRsLAt6BTYuyvVRdhS8exSZEy_c4""#;
+    let one = text(&[&[0; 31][..], &[1]].concat());
     let bad = [
         (vec![ED.jwk(), ED.jwk()], "has the `kid` of an earlier one"),
         (vec![key(r#""kty":"oct","k":"AAAA""#)], "shared secret"),
@@ -257,6 +260,10 @@ fn sets_of_keys_are_taken_whole_or_not() {
         (vec![key(&format!(r#"{ed},"alg":"HS256""#))], "no key that could be used"),
         (vec![key(&format!(r#"{ed},"kty":"OKP""#))], "member twice"),
         (vec![key(r#""kty":"EC","crv":"P-256","x":"AA","y":"AA""#)], "not of 32 bytes"),
+        (vec![key(&format!(r#""kty":"EC","crv":"P-256","x":"{one}","y":"{one}""#))], "is not a key"),
+        (vec![key(&format!(r#""kty":"EC","crv":"P-384","x":"{one}","y":"{one}""#))], "not of 48 bytes"),
+        (vec![key(&format!(r#""kty":"RSA","crv":"P-256","x":"{one}","y":"{one}""#))], "has no `n`"),
+        (vec![ED.jwk(), key(r#""kty":"oct","k":"AAAA""#)], "key 2: is a shared secret"),
         (vec![key(r#""kty":"OKP","crv":"Ed25519","x":"AA==""#)], "not base64url"),
         (vec![key(r#""kty":"OKP","crv":"Ed25519","x":"AA""#)], "is not a key"),
         (vec![key(r#""crv":"Ed25519""#)], "has no `kty`"),
