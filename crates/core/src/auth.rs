@@ -41,7 +41,13 @@ pub trait Authenticator: Send + Sync {
     /// none to give.
     fn challenge(&self, refused: Option<&Reason>, out: &mut String);
 
-    /// Takes its credential out of the request, unless it is to be kept: the backend does not see it.
+    /// The field its credential comes in, in lower case.
+    fn field(&self) -> &str;
+
+    /// Whether the backend sees a credential of its that was found good.
+    fn is_kept(&self) -> bool;
+
+    /// Takes its credential out of the request: the backend does not see it.
     fn strip(&self, request: &mut RequestHead);
 
     /// In a line, for who wants to know what a request meets.

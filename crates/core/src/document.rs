@@ -7,12 +7,10 @@ use crate::node::{Node, Value};
 use crate::problem::Problems;
 use crate::settings::{Fault, Setting, Shape, expected};
 use std::collections::HashMap;
+use std::fmt::{self, Debug, Formatter};
 use std::future::poll_fn;
 use std::path::PathBuf;
-use std::sync::atomic::{
-    AtomicU64,
-    Ordering::{Acquire, Relaxed, Release},
-};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::task::{Poll, Waker};
 use std::time::Duration;
@@ -68,18 +66,27 @@ impl Setting for DocumentAt {
 
 /// Whoever can change what is fetched decides who gets in: plain `http` is for this machine alone.
 fn check_url(text: &str) -> Result<(), Fault> {
-    if text.bytes().any(|b| !b.is_ascii_graphic()) {
+    // Some take a backslash for a slash.
+    if text.bytes().any(|b| !b.is_ascii_graphic() || b == b'\\') {
         return Err(Fault::new("is not a URL"));
     }
-    if text.strip_prefix("https://").is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/')) {
-        return Ok(());
-    }
-    let Some(rest) = text.strip_prefix("http://") else {
+    let is_secure = text.starts_with("https://");
+    let Some(rest) = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")) else {
         return Err(
             Fault::new("is of a scheme that is not fetched").hint("write `https://…`, or the path of a file")
         );
     };
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    if authority.is_empty() {
+        return Err(Fault::new("names no host"));
+    }
+    // It would be printed with the URL; and `http://localhost:x@elsewhere` is not on this machine.
+    if authority.contains('@') {
+        return Err(Fault::new("has a name or a password in it").hint("documents are fetched without either"));
+    }
+    if is_secure {
+        return Ok(());
+    }
     let host = match authority.strip_prefix('[') {
         Some(v6) => v6.split(']').next().unwrap_or_default(),
         None => authority.split(':').next().unwrap_or_default(),
@@ -97,20 +104,27 @@ fn check_url(text: &str) -> Result<(), Fault> {
 /// sends requests.
 pub const WISH_EVERY: Duration = Duration::from_secs(30);
 
+/// Makes something of a document. It is told of contents where they are fetched, so that no worker ever reads one.
+pub trait Reader: Send + Sync {
+    /// Takes a content: one that is the same as before comes as the same `Arc`.
+    ///
+    /// Errors: what is wrong with it, as a phrase after its URL.
+    fn read(&self, content: &Arc<[u8]>) -> Result<(), String>;
+}
+
 /// A document at a URL.
-#[derive(Debug)]
 pub struct Document {
     url: Arc<str>,
-    /// Counts up with every content that is another.
-    version: AtomicU64,
-    /// When somebody wished for a newer one than was there; 0 if nobody does.
-    wished: AtomicU64,
-    /// When it was last fetched well; 0 for never.
-    fetched_at: AtomicU64,
+    /// Whether somebody fetches documents at all: nobody does where a configuration is only tried.
+    is_kept: Arc<AtomicBool>,
+    /// Whether somebody wishes for a newer one than is there.
+    is_wished: AtomicBool,
+    /// Who is told of contents. Locked while they read, so that none gets an older one after a newer.
+    readers: Mutex<Vec<Weak<dyn Reader>>>,
     state: Mutex<State>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct State {
     content: Option<Arc<[u8]>>,
     /// When it was last tried.
@@ -122,14 +136,9 @@ struct State {
 const WAITING_MAX: usize = 1024;
 
 impl Document {
-    fn new(url: Arc<str>) -> Document {
-        Document {
-            url,
-            version: AtomicU64::new(0),
-            wished: AtomicU64::new(0),
-            fetched_at: AtomicU64::new(0),
-            state: Mutex::default(),
-        }
+    fn new(url: Arc<str>, is_kept: Arc<AtomicBool>) -> Document {
+        let is_wished = AtomicBool::new(false);
+        Document { url, is_kept, is_wished, readers: Mutex::default(), state: Mutex::default() }
     }
 
     /// Where it is.
@@ -137,38 +146,36 @@ impl Document {
         &self.url
     }
 
-    /// 0 while there is none; another number for each content.
-    pub fn version(&self) -> u64 {
-        self.version.load(Acquire)
-    }
-
-    /// What was fetched last, with its version.
-    pub fn content(&self) -> Option<(u64, Arc<[u8]>)> {
-        let state = self.state();
-        Some((self.version(), state.content.clone()?))
-    }
-
-    /// When it was last fetched well, be it the same as before or not. Takes no lock.
-    pub fn fetched_at(&self) -> Option<Nanos> {
-        Some(Nanos(self.fetched_at.load(Relaxed))).filter(|at| *at != Nanos(0))
+    /// Tells a reader of every content from now on, and of the one that is there; what it says of that is told when it
+    /// is next fetched.
+    pub fn tell(&self, reader: Weak<dyn Reader>) {
+        let mut readers = locked(&self.readers);
+        let content = locked(&self.state).content.clone();
+        if let (Some(content), Some(reader)) = (content, reader.upgrade()) {
+            let _ = reader.read(&content);
+        }
+        readers.retain(|reader| reader.strong_count() > 0);
+        readers.push(reader);
     }
 
     /// Somebody misses something in it: it is fetched soon, unless that was just done. Whether it will be.
     pub fn wish(&self) -> bool {
-        let now = clock::coarse();
-        let state = self.state();
-        let is_due = state.tried.is_none_or(|tried| now.since(tried) >= WISH_EVERY);
-        if is_due {
-            self.wished.store(now.0.max(1), Relaxed);
+        if !self.is_kept.load(Relaxed) {
+            return false;
         }
-        is_due || self.wished.load(Relaxed) != 0
+        let state = locked(&self.state);
+        let now = clock::coarse();
+        if state.tried.is_none_or(|tried| now.since(tried) >= WISH_EVERY) {
+            self.is_wished.store(true, Relaxed);
+        }
+        self.is_wished()
     }
 
     /// Waits until the fetch that somebody wished for is over, however it ended.
     pub async fn fetched(&self) {
         poll_fn(|cx| {
-            let mut state = self.state();
-            if self.wished.load(Relaxed) == 0 || state.waiting.len() >= WAITING_MAX {
+            let mut state = locked(&self.state);
+            if !self.is_wished() || state.waiting.len() >= WAITING_MAX {
                 return Poll::Ready(());
             }
             if !state.waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
@@ -181,32 +188,43 @@ impl Document {
 
     /// For whoever fetches: whether somebody wishes for a newer one.
     pub fn is_wished(&self) -> bool {
-        self.wished.load(Relaxed) != 0
+        self.is_wished.load(Relaxed)
     }
 
     /// Whether it was ever fetched, well or not.
     pub fn is_tried(&self) -> bool {
-        self.state().tried.is_some()
+        locked(&self.state).tried.is_some()
     }
 
     /// A fetch is over; `None` if it failed, and then what was there stays.
-    pub fn put(&self, content: Option<&[u8]>) {
-        let now = clock::exact();
-        let mut state = self.state();
-        state.tried = Some(now);
+    ///
+    /// Errors: what a reader found wrong with it.
+    pub fn put(&self, content: Option<&[u8]>) -> Result<(), String> {
+        let mut said = Ok(());
         if let Some(content) = content {
-            self.fetched_at.store(now.0.max(1), Relaxed);
-            if state.content.as_deref() != Some(content) {
-                state.content = Some(content.into());
-                self.version.fetch_add(1, Release);
+            let readers = locked(&self.readers);
+            let known = locked(&self.state).content.clone();
+            let content = known.filter(|known| **known == *content).unwrap_or_else(|| content.into());
+            locked(&self.state).content = Some(content.clone());
+            for reader in readers.iter().filter_map(Weak::upgrade) {
+                said = said.and(reader.read(&content));
             }
         }
-        self.wished.store(0, Relaxed);
+        let mut state = locked(&self.state);
+        state.tried = Some(clock::exact());
+        self.is_wished.store(false, Relaxed);
         state.waiting.drain(..).for_each(Waker::wake);
+        said
     }
+}
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+fn locked<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+impl Debug for Document {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Document").field(&self.url).finish()
     }
 }
 
@@ -214,25 +232,30 @@ impl Document {
 #[derive(Debug, Default)]
 pub struct DocumentBook {
     documents: Mutex<HashMap<Arc<str>, Weak<Document>>>,
+    is_kept: Arc<AtomicBool>,
 }
 
 impl DocumentBook {
     /// The document at a URL: the same for all who use it.
     pub fn document(&self, url: &Arc<str>) -> Arc<Document> {
-        let mut documents = self.documents.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut documents = locked(&self.documents);
         documents.retain(|_, document| document.strong_count() > 0);
         if let Some(document) = documents.get(url).and_then(Weak::upgrade) {
             return document;
         }
-        let document = Arc::new(Document::new(url.clone()));
+        let document = Arc::new(Document::new(url.clone(), self.is_kept.clone()));
         documents.insert(url.clone(), Arc::downgrade(&document));
         document
     }
 
     /// Those somebody uses now.
     pub fn all(&self) -> Vec<Arc<Document>> {
-        let documents = self.documents.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        documents.values().filter_map(Weak::upgrade).collect()
+        locked(&self.documents).values().filter_map(Weak::upgrade).collect()
+    }
+
+    /// Somebody fetches them from now on: until then nobody waits for that.
+    pub fn keep(&self) {
+        self.is_kept.store(true, Relaxed);
     }
 }
 
@@ -254,6 +277,10 @@ mod tests {
             "https:///a",
             "http://127.0.0.1.evil.example/",
             "https://a b",
+            "https://user:secret@idp.example/jwks",
+            "http://localhost:x@evil.example/jwks",
+            "http://[::1]@evil.example/jwks",
+            "http://localhost\\@evil.example/",
         ] {
             assert!(check_url(url).is_err(), "{url}");
         }
@@ -268,19 +295,46 @@ mod tests {
         assert!(book.all().is_empty());
     }
 
+    /// Takes what has no `!` in it, and counts how often it was another.
+    #[derive(Default)]
+    struct Counts(Mutex<(Option<Arc<[u8]>>, u32)>);
+
+    impl Reader for Counts {
+        fn read(&self, content: &Arc<[u8]>) -> Result<(), String> {
+            let mut seen = locked(&self.0);
+            if seen.0.as_ref().is_none_or(|known| !Arc::ptr_eq(known, content)) {
+                *seen = (Some(content.clone()), seen.1 + 1);
+            }
+            if content.contains(&b'!') { Err("is loud".into()) } else { Ok(()) }
+        }
+    }
+
     #[test]
-    fn a_wish_is_heard_once_in_a_while_and_what_is_there_stays_when_it_fails() {
-        let document = Document::new("https://a/".into());
-        assert_eq!(document.version(), 0);
-        document.put(Some(b"one"));
-        assert!(!document.wish(), "it was just fetched");
-        document.put(None);
-        document.put(Some(b"one"));
-        assert_eq!(
-            (document.version(), document.content().map(|(_, bytes)| bytes)),
-            (1, Some((*b"one").into()))
-        );
-        document.put(Some(b"two"));
-        assert_eq!(document.version(), 2);
+    fn readers_are_told_of_each_content_once_and_say_what_is_wrong_with_it() {
+        let book = DocumentBook::default();
+        let document = book.document(&"https://a/".into());
+        let (first, second) = (Arc::new(Counts::default()), Arc::new(Counts::default()));
+        let seen = |counts: &Counts| locked(&counts.0).1;
+        document.tell(Arc::<Counts>::downgrade(&first));
+        assert_eq!(document.put(Some(b"one")), Ok(()));
+        document.tell(Arc::<Counts>::downgrade(&second));
+        assert_eq!((seen(&first), seen(&second)), (1, 1), "who comes later is told of what is there");
+        assert_eq!(document.put(None), Ok(()));
+        assert_eq!(document.put(Some(b"one")), Ok(()));
+        assert_eq!((seen(&first), seen(&second)), (1, 1), "the same is the same");
+        drop(second);
+        assert_eq!(document.put(Some(b"two!")), Err("is loud".into()));
+        assert_eq!(seen(&first), 2);
+    }
+
+    #[test]
+    fn a_wish_is_heard_once_in_a_while_and_only_where_somebody_fetches() {
+        let book = DocumentBook::default();
+        let document = book.document(&"https://a/".into());
+        assert!(!document.wish(), "nobody fetches");
+        book.keep();
+        assert!(document.wish() && document.is_wished());
+        document.put(None).unwrap();
+        assert!(!document.is_wished() && !document.wish(), "it was just tried");
     }
 }

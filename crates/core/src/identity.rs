@@ -13,6 +13,11 @@ pub struct Identity {
     pub by: Arc<str>,
 }
 
+/// Whether a text can be a scope (RFC 6749 §3.3): visible ASCII but quotes and backslashes.
+pub fn is_scope(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic() && b != b'"' && b != b'\\')
+}
+
 /// Longest name of a consumer. A subject of a token is at most 255 characters (OpenID Connect Core §2).
 pub const CONSUMER_BYTES_MAX: usize = 255;
 

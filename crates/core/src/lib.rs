@@ -17,6 +17,7 @@ pub mod gcra;
 pub mod head;
 pub mod header;
 pub mod identity;
+pub mod keys;
 pub mod limiter;
 pub mod limits;
 pub mod location;

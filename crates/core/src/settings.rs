@@ -31,7 +31,7 @@ pub use schema::{Absent, Declaration, FieldShape, Shape};
 pub use switch::Switch;
 
 use crate::node::{Kind, Node, Value};
-use crate::problem::{Problem, Problems, nearest};
+use crate::problem::{Problem, Problems, nearest, quote};
 use std::borrow::Cow;
 
 /// A type that can stand in the configuration.
@@ -113,6 +113,15 @@ impl Fault {
     /// The same with a hint.
     pub fn hint(self, hint: impl Into<Cow<'static, str>>) -> Fault {
         Fault { hint: Some(hint.into()), ..self }
+    }
+
+    /// As a problem with a text that stands in no file.
+    pub fn of_text(self, text: &str) -> Problem {
+        let problem = Problem::new(format!("{} {}", quote(text), self.reason));
+        match self.hint {
+            Some(hint) => problem.hint(hint),
+            None => problem,
+        }
     }
 
     /// As a problem with a node.

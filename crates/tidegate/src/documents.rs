@@ -33,6 +33,7 @@ const PREPARE_TIME_MAX: Duration = Duration::from_secs(5);
 /// Looks after every document that somebody uses.
 pub(crate) async fn run(book: Arc<DocumentBook>) {
     let mut kept: HashMap<Arc<str>, JoinHandle<()>> = HashMap::new();
+    book.keep();
     loop {
         kept.retain(|_, task| !task.is_finished());
         for document in book.all() {
@@ -56,20 +57,18 @@ pub(crate) async fn prepare(book: &DocumentBook) {
 /// Looks after one document for as long as somebody uses it.
 async fn keep(document: Weak<Document>) {
     let mut failures = 0;
+    let mut complaint = None;
     loop {
         let Some(used) = document.upgrade() else { return };
         let url = used.url().clone();
-        let asked = url.clone();
-        let fetched = tokio::task::spawn_blocking(move || fetch::get(&asked, DOCUMENT_BYTES_MAX)).await;
-        let fetched = fetched.unwrap_or_else(|_| Err(String::from("cannot be fetched")));
-        used.put(fetched.as_ref().ok().map(|fetched| &fetched.content[..]));
-        drop(used);
-        let pause = match fetched {
-            Ok(fetched) => {
+        let fetched = tokio::task::spawn_blocking(move || fetch(&used)).await;
+        let pause = match fetched.unwrap_or_else(|_| Err(String::from("cannot be fetched"))) {
+            Ok((fetched, said)) => {
                 if failures > 0 {
                     say::well_again(&url, "a document is there again", &[("url", &url)]);
                 }
                 failures = 0;
+                complain(&url, &mut complaint, said.err());
                 until_next(&fetched)
             }
             Err(reason) => {
@@ -92,6 +91,28 @@ async fn keep(document: Weak<Document>) {
             }
         }
     }
+}
+
+/// Fetches a document and hands it to its readers: what came, and what they say of it. Blocks.
+fn fetch(document: &Document) -> Result<(Fetched, Result<(), String>), String> {
+    let fetched = fetch::get(document.url(), DOCUMENT_BYTES_MAX);
+    let said = document.put(fetched.as_ref().ok().map(|fetched| &fetched.content[..]));
+    fetched.map(|fetched| (fetched, said))
+}
+
+/// Tells what is wrong with a document, once for as long as it stays the same.
+fn complain(url: &Arc<str>, before: &mut Option<String>, now: Option<String>) {
+    if *before == now {
+        return;
+    }
+    match &now {
+        Some(reason) => {
+            let details: say::Details<'_> = &[("url", url), ("reason", reason)];
+            say::warn_of(url, "something is wrong with a document", details);
+        }
+        None => say::well_again(url, "a document is right again", &[("url", url)]),
+    }
+    *before = now;
 }
 
 /// Ahead of its end, so that nobody ever waits for it.

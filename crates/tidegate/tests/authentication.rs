@@ -1,7 +1,7 @@
 //! Who may ask and who may pass, through the real gateway: what clients are told, what backends see, what operators find.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 use tidegate_testkit::gateway::await_true;
 use tidegate_testkit::issuer::now;
@@ -335,12 +335,58 @@ fn keys_at_a_url_are_fetched_until_they_are_there_and_kept_when_their_issuer_is_
     gateway.stop();
 }
 
+/// An issuer that changes its keys: a token by a new one is judged once the keys have come, for which they are fetched
+/// once, however many ask; and what it has taken back is refused from then on.
+#[test]
+fn a_new_key_of_an_issuer_is_fetched_once_by_whoever_misses_it() {
+    let (backend, old, new) = (backend(), Issuer::new("k1", "ES256"), Issuer::new("k2", "ES256"));
+    let (has_changed, fetches) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+    let (sets, changed, count) = ([old.jwks(), new.jwks()], has_changed.clone(), fetches.clone());
+    let publisher = RawBackend::by_request(move |_| {
+        count.fetch_add(1, Relaxed);
+        let set = &sets[usize::from(changed.load(Relaxed))];
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", set.len());
+        vec![Act::Send((head + set).into()), Act::Close]
+    });
+    let services = format!(
+        "services: {{ origin: \"{}\" }}\nauth: {{ idp: {{ jwt: \"http://{}/jwks\" }} }}\nroutes:\n  - {{ match: /**, to: origin, auth: idp }}\n",
+        backend.address, publisher.address
+    );
+    let gateway = Setup::new(BIN).start(&services);
+    let status = |issuer: &Issuer| {
+        ask(&gateway, "GET", "/", &format!("Authorization: Bearer {}\r\n", issuer.token_of("web", "")))
+            .status()
+    };
+    assert_eq!((status(&old), fetches.load(Relaxed)), (204, 1), "they were there before anybody asked");
+    has_changed.store(true, Relaxed);
+    assert_eq!((status(&new), fetches.load(Relaxed)), (401, 1), "nobody makes us fetch all the time");
+    std::thread::sleep(tidegate_core::document::WISH_EVERY + Duration::from_millis(500));
+    std::thread::scope(|scope| {
+        let asking: Vec<_> = (0..16).map(|_| scope.spawn(|| status(&new))).collect();
+        assert!(asking.into_iter().all(|one| one.join().unwrap() == 204), "each waited for the keys");
+    });
+    assert_eq!((status(&old), fetches.load(Relaxed)), (401, 2));
+    gateway.stop();
+}
+
+/// Guesses count: they end with the limit of their address, whoever they pretend to be.
+#[test]
+fn a_limit_per_address_counts_who_is_refused() {
+    let (backend, issuer) = (backend(), Issuer::new("k1", "EdDSA"));
+    let routes = "  - { match: /**, to: origin, auth: idp, limit: { rate: 3/h, per: ip } }\n";
+    let (gateway, _folder) = started(&backend, &issuer, "{ idp: { jwt: { jwks: JWKS } } }", routes);
+    let statuses: Vec<_> =
+        (0..5).map(|_| ask(&gateway, "GET", "/", "Authorization: Bearer x\r\n").status()).collect();
+    assert_eq!(statuses, [401, 401, 401, 429, 429]);
+    gateway.stop();
+}
+
 #[test]
 fn a_password_lets_its_user_in_and_no_other_does() {
     let backend = backend();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("users");
-    std::fs::write(&file, format!("ana:{}\n", bcrypt::hash("secret", 4).unwrap())).unwrap();
+    std::fs::write(&file, format!("ana:{}\n", bcrypt::hash("secret", 10).unwrap())).unwrap();
     let services = format!(
         "services: {{ origin: \"{}\" }}\nauth: {{ staff: {{ basic: {{ file: \"{}\", realm: Back office }} }} }}\n\
          routes:\n  - {{ match: /**, to: origin, auth: staff }}\n",

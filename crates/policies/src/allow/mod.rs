@@ -11,7 +11,7 @@ use std::sync::Arc;
 use tidegate_core::auth::{self, Authenticator};
 use tidegate_core::building::Building;
 use tidegate_core::head::RequestHead;
-use tidegate_core::identity::{Consumer, Identity};
+use tidegate_core::identity::{Consumer, Identity, is_scope};
 use tidegate_core::name::Method;
 use tidegate_core::node::Node;
 use tidegate_core::outcome::Outcome;
@@ -86,11 +86,6 @@ fn texts(
         }
     }
     listed(list, problems).then(|| list.iter().map(|text| text.as_str().into()).collect())
-}
-
-/// RFC 6749 §3.3: visible ASCII but quotes and backslashes.
-fn is_scope(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic() && b != b'"' && b != b'\\')
 }
 
 /// RFC 9110 §9.1: a token; those of ours are in upper case, and others are as they are written.

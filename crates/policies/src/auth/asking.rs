@@ -2,7 +2,7 @@
 //! Pure; used by the policy beside it.
 
 use std::sync::Arc;
-use tidegate_core::auth::{Authenticator, Finding};
+use tidegate_core::auth::{Authenticator, Finding, SCOPE};
 use tidegate_core::identity::Identity;
 use tidegate_core::outcome::Outcome;
 use tidegate_core::policy::{Reason, Reply};
@@ -13,7 +13,7 @@ const RETRY_AFTER_S: &str = "5";
 /// See the file. Of several that say the same the first counts.
 #[derive(Default)]
 pub(super) struct Asking {
-    known: Option<Arc<Identity>>,
+    known: Option<(usize, Arc<Identity>)>,
     forbidden: Option<(usize, Reason)>,
     unable: Option<Reason>,
     refused: Option<(usize, Reason)>,
@@ -23,7 +23,7 @@ impl Asking {
     /// An entry has said something; it does not wait any more.
     pub(super) fn hear(&mut self, entry: usize, said: Finding<'_>) {
         match said {
-            Finding::Known(identity) => self.known = Some(identity),
+            Finding::Known(identity) => self.known = Some((entry, identity)),
             Finding::Forbidden(reason) => {
                 self.forbidden.get_or_insert((entry, reason));
             }
@@ -42,14 +42,23 @@ impl Asking {
         self.known.is_some()
     }
 
-    /// What follows. One that could not tell might have known: that is no refusal.
-    pub(super) fn outcome(self, entries: &[Arc<dyn Authenticator>]) -> Result<Arc<Identity>, Box<Reply>> {
-        if let Some(identity) = self.known {
-            return Ok(identity);
+    /// What follows: who it is, and which entry knew; or an answer. One that could not tell might have known: that is
+    /// no refusal.
+    pub(super) fn outcome(
+        self,
+        entries: &[Arc<dyn Authenticator>],
+    ) -> Result<(usize, Arc<Identity>), Box<Reply>> {
+        if let Some(known) = self.known {
+            return Ok(known);
         }
         Err(Box::new(match (self.forbidden, self.unable, self.refused) {
             (Some((entry, reason)), _, _) => Reply {
-                fields: challenges(&entries[entry..=entry], Some((0, &reason))),
+                // What else it lacks than a scope has no word in a challenge (RFC 6750 §3.1): another token as good
+                // would not do either.
+                fields: challenges(
+                    &entries[entry..=entry],
+                    Some((0, &reason)).filter(|(_, reason)| reason.code == SCOPE),
+                ),
                 ..reply(403, Outcome::Forbidden, reason)
             },
             (None, Some(reason), _) => Reply {

@@ -118,13 +118,23 @@ impl Auth {
 
     fn end<'v>(&self, asking: Asking, head: &mut RequestHead) -> Verdict<'v> {
         match asking.outcome(&self.entries) {
-            Ok(identity) => {
-                for entry in &self.entries {
-                    entry.strip(head);
-                }
+            Ok((known, identity)) => {
+                self.strip(known, head);
                 Verdict::Identified(identity)
             }
             Err(reply) => Verdict::Reply(reply),
+        }
+    }
+
+    /// Takes all credentials out of a request, those that were refused or not looked at with them: a backend that is
+    /// shown any may trust that it was found good. One that was, and is to be kept, stays.
+    fn strip(&self, known: usize, head: &mut RequestHead) {
+        let who_knew = &self.entries[known];
+        for (index, entry) in self.entries.iter().enumerate() {
+            let is_same = index == known || entry.field() == who_knew.field();
+            if !(is_same && who_knew.is_kept()) {
+                entry.strip(head);
+            }
         }
     }
 }

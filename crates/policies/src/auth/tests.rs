@@ -14,13 +14,14 @@ struct Says {
     word: &'static str,
     scheme: &'static str,
     waits: bool,
+    is_kept: bool,
 }
 
 impl Says {
     fn said<'f>(&self) -> Finding<'f> {
         let reason = Reason::new(self.scheme);
         match self.word {
-            "known" => Finding::Known(Arc::new(Identity {
+            "known" | "kept" => Finding::Known(Arc::new(Identity {
                 consumer: Consumer::new(self.scheme).unwrap(),
                 scopes: Box::default(),
                 by: "a".into(),
@@ -44,6 +45,14 @@ impl Authenticator for Says {
     fn challenge(&self, refused: Option<&Reason>, out: &mut String) {
         out.push_str(self.scheme);
         out.push_str(if refused.is_some() { " bad" } else { "" });
+    }
+
+    fn field(&self) -> &str {
+        self.scheme
+    }
+
+    fn is_kept(&self) -> bool {
+        self.is_kept
     }
 
     fn strip(&self, request: &mut RequestHead) {
@@ -76,7 +85,8 @@ fn check(entries: &[(&'static str, &'static str)], expected: &str) {
     // At once, all after a wait, and each in turn.
     for waiting in 0..1 << entries.len() {
         let entries = entries.iter().enumerate().map(|(index, (scheme, word))| {
-            Arc::new(Says { word, scheme, waits: waiting >> index & 1 == 1 }) as Arc<dyn Authenticator>
+            let (waits, is_kept) = (waiting >> index & 1 == 1, *word == "kept");
+            Arc::new(Says { word, scheme, waits, is_kept }) as Arc<dyn Authenticator>
         });
         let auth = Auth { entries: entries.collect() };
         let client =
@@ -117,10 +127,19 @@ fn the_first_that_knows_wins_whatever_the_others_say() {
 }
 
 #[test]
+fn only_a_credential_that_was_found_good_is_kept() {
+    check(&[("b", "kept")], "b b z");
+    check(&[("b", "refused"), ("b", "kept")], "b b z");
+    check(&[("b", "kept"), ("b", "known")], "b b z");
+    check(&[("z", "kept"), ("b", "kept")], "z z");
+    check(&[("b", "known"), ("z", "kept")], "b ");
+}
+
+#[test]
 fn where_nobody_knows_the_most_telling_answer_is_given() {
     check(&[("a", "absent")], "401 absent: a");
     check(&[("a", "absent"), ("b", "absent"), ("a", "absent")], "401 absent: a, b");
     check(&[("a", "absent"), ("b", "refused"), ("c", "refused")], "401 b: b bad, a, c");
     check(&[("a", "refused"), ("b", "unable")], "503 b: 5");
-    check(&[("a", "refused"), ("b", "unable"), ("c", "forbidden")], "403 c: c bad");
+    check(&[("a", "refused"), ("b", "unable"), ("c", "forbidden")], "403 c: c");
 }

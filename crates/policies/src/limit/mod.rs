@@ -98,8 +98,13 @@ struct Limit {
 }
 
 impl Policy for Limit {
+    /// An address is known before anybody is asked who they are: so those are counted whose credentials are refused, and
+    /// guesses end with the limit.
     fn phase(&self) -> Phase {
-        Phase::Quota
+        match self.per {
+            Per::Ip => Phase::Guard,
+            Per::Route | Per::Consumer | Per::Header(_) => Phase::Quota,
+        }
     }
 
     fn is_observing(&self) -> bool {

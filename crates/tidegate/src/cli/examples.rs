@@ -79,8 +79,9 @@ Examples:
   tidegate key new --consumer app --scope orders:read --expires 2027-12-31";
 
 pub(super) const KEY_CHECK: &str = "\
-Example:
-  tidegate key check tg_…";
+Examples:
+  tidegate key check tg_…
+  tidegate key check < key.txt    # not seen by others on this machine";
 
 pub(super) const SCHEMA: &str = "\
 Example:

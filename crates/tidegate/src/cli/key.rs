@@ -4,15 +4,19 @@
 use serde_json::json;
 use std::fmt::Write as _;
 use std::fs::{self, OpenOptions};
-use std::io::{ErrorKind, Write as _};
+use std::io::{BufRead as _, ErrorKind, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use tidegate_core::identity::Consumer;
+use tidegate_core::identity::{Consumer, is_scope};
 use tidegate_core::problem::{Problem, quote};
 use tidegate_core::settings::Word;
 use tidegate_policies::auth::api_key::key::{self, Digest};
+use tidegate_policies::auth::api_key::{Day, SCOPE_HINT};
 
 use super::say::{self, Form};
+
+/// Longest line that is read where a key should be.
+const LINE_BYTES_MAX: u64 = 4096;
 
 /// What a new key is for.
 pub(super) struct Wish {
@@ -39,8 +43,20 @@ pub(super) fn new(wish: &Wish, form: Form) -> ExitCode {
     }
 }
 
-/// Tells whether a text has the form of a key: not whether somebody has it.
-pub(super) fn check(text: &str, form: Form) -> ExitCode {
+/// Tells whether a text has the form of a key: not whether somebody has it. Without a text, the first line of standard
+/// input: what stands in a command's line is seen by others on the machine, and kept by shells.
+pub(super) fn check(text: Option<&str>, form: Form) -> ExitCode {
+    let mut line = String::new();
+    let text = match text.filter(|text| *text != "-") {
+        Some(text) => text,
+        None => {
+            let read = std::io::stdin().lock().take(LINE_BYTES_MAX).read_line(&mut line);
+            if let Err(error) = read {
+                return say::unusable(&Problem::new(format!("cannot read standard input: {error}")).into());
+            }
+            line.trim()
+        }
+    };
     let is_key = key::is_key(text);
     let said = match (form, is_key) {
         (Form::Json, _) => {
@@ -57,6 +73,12 @@ fn made(wish: &Wish) -> Result<(String, String, String), Problem> {
     if Consumer::new(&wish.consumer).is_none() {
         let problem = Problem::new(format!("{} is not the name of a consumer", quote(&wish.consumer)));
         return Err(problem.hint("visible ASCII, 255 characters at most"));
+    }
+    if let Some(scope) = wish.scopes.iter().find(|scope| !is_scope(scope)) {
+        return Err(Problem::new(format!("{} is not a scope", quote(scope))).hint(SCOPE_HINT));
+    }
+    if let Some(day) = &wish.expires {
+        Day::parse(day).map_err(|fault| fault.of_text(day))?;
     }
     let key = key::make(&wish.prefix).map_err(Problem::new)?;
     let digest = Digest::of(&key);

@@ -224,9 +224,9 @@ enum Key {
     /// Looks at its checksum, not whether somebody has it. Exits with 1 if it is none.
     #[command(after_help = examples::KEY_CHECK)]
     Check {
-        /// The key
+        /// The key; read from standard input where it is left out or `-`
         #[arg(value_name = "KEY")]
-        key: String,
+        key: Option<String>,
         #[command(flatten)]
         output: Output,
     },
@@ -239,7 +239,7 @@ impl Key {
                 let wish = key::Wish { consumer, scopes, expires, prefix, file };
                 key::new(&wish, output.form())
             }
-            Key::Check { key, output } => key::check(&key, output.form()),
+            Key::Check { key, output } => key::check(key.as_deref(), output.form()),
         }
     }
 }

@@ -45,7 +45,7 @@ settings! {
 
 /// The beginning of a day, in seconds since 1970.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Day(pub(crate) u64);
+pub struct Day(pub u64);
 
 impl Word for Day {
     const WHAT: &str = "a day such as `2027-12-31`";

@@ -7,6 +7,7 @@ pub mod key;
 #[cfg(test)]
 mod tests;
 
+pub use config::Day;
 use config::{ApiKeySettings, KeyFile};
 use key::Digest;
 use std::collections::HashMap;
@@ -17,10 +18,11 @@ use tidegate_core::building::Building;
 use tidegate_core::date;
 use tidegate_core::head::RequestHead;
 use tidegate_core::header::HeaderName;
-use tidegate_core::identity::{Consumer, Identity};
+use tidegate_core::identity::{Consumer, Identity, is_scope};
+use tidegate_core::keys::{self, HandedOut, Keys, Lookup, Unable};
 use tidegate_core::node::Node;
 use tidegate_core::policy::Reason;
-use tidegate_core::problem::Problem;
+use tidegate_core::problem::{Problem, quote};
 use tidegate_core::settings::Setting;
 
 /// The member.
@@ -30,6 +32,9 @@ pub(crate) const KIND: Kind = Kind {
     shape: ApiKeySettings::shape,
     build,
 };
+
+/// What a scope is made of, for whoever wrote something else.
+pub const SCOPE_HINT: &str = "visible ASCII without blanks, quotes and backslashes; write several as a list";
 
 /// Most keys of a file. One takes some 200 bytes here.
 const KEYS_MAX: usize = 100_000;
@@ -47,11 +52,12 @@ fn build(node: &Node, building: &mut Building<'_>) -> Option<Arc<dyn Authenticat
         }
     };
     let entry = building.part.name.clone();
+    let keys = Box::new(FileKeys(keys));
     Some(Arc::new(ApiKey { entry, header: settings.header, keys, is_kept: settings.keep }))
 }
 
 /// The keys of a file, after telling everything that is wrong with it.
-fn read(tree: &Node, building: &mut Building<'_>) -> Option<HashMap<Handle, Key>> {
+fn read(tree: &Node, building: &mut Building<'_>) -> Option<HashMap<Handle, HandedOut>> {
     let before = building.problems.count();
     let file = KeyFile::read(tree, building.problems);
     if file.keys.len() > KEYS_MAX {
@@ -70,10 +76,14 @@ fn read(tree: &Node, building: &mut Building<'_>) -> Option<HashMap<Handle, Key>
             building.problems.push(Problem::at(place, reason).hint("visible ASCII, 255 characters at most"));
             continue;
         };
+        if let Some(scope) = entry.scopes.iter().find(|scope| !is_scope(scope)) {
+            let reason = format!("{} has {}, which is not a scope", entry.id.quote(), quote(scope));
+            building.problems.push(Problem::at(id_place, reason).hint(SCOPE_HINT));
+        }
         let scopes = entry.scopes.iter().map(|scope| scope.as_str().into()).collect();
         let identity = Arc::new(Identity { consumer, scopes, by: building.part.name.clone() });
-        let digest = *entry.hash.reveal();
-        let key = Key { digest, identity, ends: entry.expires.map(|day| day.0) };
+        let digest = entry.hash.reveal().0;
+        let key = HandedOut { digest, identity, ends: entry.expires.map(|day| day.0) };
         if keys.insert(handle(&digest), key).is_some() {
             building
                 .problems
@@ -86,40 +96,53 @@ fn read(tree: &Node, building: &mut Building<'_>) -> Option<HashMap<Handle, Key>
 /// What a key is looked up by: a part of its digest, which tells nothing of the rest that is compared.
 type Handle = [u8; 8];
 
-fn handle(digest: &Digest) -> Handle {
+fn handle(digest: &keys::Digest) -> Handle {
     let mut handle = [0; 8];
-    handle.copy_from_slice(&digest.0[..8]);
+    handle.copy_from_slice(&digest[..8]);
     handle
 }
 
-struct Key {
-    digest: Digest,
-    identity: Arc<Identity>,
-    /// In seconds since 1970.
-    ends: Option<u64>,
+/// The keys of a file.
+struct FileKeys(HashMap<Handle, HandedOut>);
+
+impl Keys for FileKeys {
+    fn find(&self, digest: keys::Digest) -> Lookup<'_> {
+        Lookup::Now(self.0.get(&handle(&digest)))
+    }
 }
 
 /// See the file.
 struct ApiKey {
     entry: Arc<str>,
     header: HeaderName,
-    keys: HashMap<Handle, Key>,
+    keys: Box<dyn Keys>,
     is_kept: bool,
 }
 
 impl ApiKey {
-    fn judge<'f>(&self, shown: &[u8], now: u64) -> Finding<'f> {
-        let refused = |code| -> Finding<'f> { Finding::Refused(Reason::new(code)) };
+    fn judge<'a>(&'a self, shown: &[u8], now: u64) -> Finding<'a> {
         let Some(shown) = std::str::from_utf8(shown).ok().filter(|shown| key::is_key(shown)) else {
-            return refused("malformed");
+            return Finding::Refused(Reason::new("malformed"));
         };
-        let digest = Digest::of(shown);
-        let known = self.keys.get(&handle(&digest));
-        match known.filter(|key| bool::from(key.digest.0.ct_eq(&digest.0))) {
-            None => refused("unknown_key"),
-            Some(key) if key.ends.is_some_and(|ends| ends <= now) => refused("expired"),
-            Some(key) => Finding::Known(key.identity.clone()),
+        let digest = Digest::of(shown).0;
+        match self.keys.find(digest) {
+            Lookup::Now(known) => told(known, &digest, now),
+            Lookup::Wait(future) => Finding::Wait(Box::pin(async move {
+                match future.await {
+                    Ok(known) => told(known.as_ref(), &digest, now),
+                    Err(Unable(code)) => Finding::Unable(Reason::new(code)),
+                }
+            })),
         }
+    }
+}
+
+/// What a key that was looked up says of the one that is shown.
+fn told<'f>(known: Option<&HandedOut>, digest: &keys::Digest, now: u64) -> Finding<'f> {
+    match known.filter(|known| bool::from(known.digest.ct_eq(digest))) {
+        None => Finding::Refused(Reason::new("unknown_key")),
+        Some(known) if known.ends.is_some_and(|ends| ends <= now) => Finding::Refused(Reason::new("expired")),
+        Some(known) => Finding::Known(known.identity.clone()),
     }
 }
 
@@ -142,10 +165,16 @@ impl Authenticator for ApiKey {
         out.push_str(&format!("ApiKey realm=\"{}\", header=\"{}\"", self.entry, self.header.as_str()));
     }
 
+    fn field(&self) -> &str {
+        self.header.as_str()
+    }
+
+    fn is_kept(&self) -> bool {
+        self.is_kept
+    }
+
     fn strip(&self, request: &mut RequestHead) {
-        if !self.is_kept {
-            self.header.remove_alike_from(&mut request.fields);
-        }
+        self.header.remove_alike_from(&mut request.fields);
     }
 
     fn describe(&self) -> String {

@@ -1,7 +1,14 @@
 //! The form of keys, and what a file of them says. Who is let in is tested through the gateway.
 
+use super::ApiKey;
 use super::config::Day;
 use super::key::{Digest, is_key, make};
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use tidegate_core::auth::Finding;
+use tidegate_core::header::HeaderName;
+use tidegate_core::identity::{Consumer, Identity};
+use tidegate_core::keys::{self, HandedOut, Keys, Lookup, Unable};
 use tidegate_core::settings::Word;
 
 #[test]
@@ -26,6 +33,57 @@ fn a_new_key_has_the_form_and_no_slip_of_it_does() {
     }
     // Computed elsewhere (zlib and base 62 of its CRC-32): the form must not change under keys that are handed out.
     assert!(is_key("tg_live_0123456789ABCDEFGHIJKLMNOPQRSTUV_2ALRRa"));
+}
+
+/// Knows one key, and has to ask for it; or cannot.
+struct Elsewhere(Result<HandedOut, Unable>);
+
+impl Keys for Elsewhere {
+    fn find(&self, digest: keys::Digest) -> Lookup<'_> {
+        Lookup::Wait(Box::pin(async move {
+            match &self.0 {
+                Ok(key) => Ok(Some(key.clone()).filter(|key| key.digest[..4] == digest[..4])),
+                Err(unable) => Err(*unable),
+            }
+        }))
+    }
+}
+
+/// What a key is found to be by whoever has to ask for it.
+fn asked(keys: Result<HandedOut, Unable>, shown: &str, now: u64) -> String {
+    let entry = ApiKey {
+        entry: "a".into(),
+        header: HeaderName::of("x-api-key"),
+        keys: Box::new(Elsewhere(keys)),
+        is_kept: false,
+    };
+    let mut said = entry.judge(shown.as_bytes(), now);
+    while let Finding::Wait(mut future) = said {
+        let mut context = Context::from_waker(Waker::noop());
+        let Poll::Ready(next) = future.as_mut().poll(&mut context) else { panic!("waits for nothing") };
+        said = next;
+    }
+    match said {
+        Finding::Known(identity) => identity.consumer.as_str().into(),
+        Finding::Refused(reason) | Finding::Unable(reason) => reason.code.into(),
+        _ => panic!("neither good nor bad"),
+    }
+}
+
+#[test]
+fn keys_may_be_kept_elsewhere() {
+    let (key, other) = (make("tg").unwrap(), make("tg").unwrap());
+    let identity =
+        Identity { consumer: Consumer::new("web").unwrap(), scopes: Box::default(), by: "a".into() };
+    let kept = HandedOut { digest: Digest::of(&key).0, identity: Arc::new(identity), ends: Some(100) };
+    assert_eq!(asked(Ok(kept.clone()), &key, 99), "web");
+    assert_eq!(asked(Ok(kept.clone()), &key, 100), "expired");
+    assert_eq!(asked(Ok(kept.clone()), &other, 99), "unknown_key");
+    // What is alike enough to be found is compared in full.
+    let mut alike = kept;
+    alike.digest[31] ^= 1;
+    assert_eq!(asked(Ok(alike), &key, 99), "unknown_key");
+    assert_eq!(asked(Err(Unable("store_away")), &key, 99), "store_away");
 }
 
 #[test]

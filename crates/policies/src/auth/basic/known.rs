@@ -1,10 +1,12 @@
 //! Passwords that were found right of late, so that a client does not pay for one with every request. What is kept is a
-//! digest with a key of this process, which is of no use to anybody else.
+//! digest with a key of this process, which is of no use to anybody else. One that is being verified is so once, however
+//! many requests show it meanwhile.
 
+use super::verifying::Outcome;
 use aws_lc_rs::hmac;
 use aws_lc_rs::rand::SystemRandom;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 use tidegate_core::clock::{self, Nanos};
 use tidegate_core::identity::Identity;
@@ -14,18 +16,20 @@ const KEPT: Duration = Duration::from_secs(300);
 /// Most of them; beyond it all are verified anew once, which a flood of right passwords can pay for.
 const KEPT_MAX: usize = 4096;
 
-type Tag = [u8; 32];
+pub(super) type Tag = [u8; 32];
 
 /// See the file.
 pub(super) struct Known {
     key: Option<hmac::Key>,
     right: Mutex<HashMap<Tag, (Arc<Identity>, Nanos)>>,
+    /// Those that are being verified.
+    pending: Mutex<HashMap<Tag, Weak<Outcome>>>,
 }
 
 impl Known {
     pub(super) fn new() -> Known {
         let key = hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new()).ok();
-        Known { key, right: Mutex::default() }
+        Known { key, right: Mutex::default(), pending: Mutex::default() }
     }
 
     /// What a credential is remembered by; nothing where the system gives no random numbers.
@@ -37,6 +41,24 @@ impl Known {
         let right = self.right.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let (identity, since) = right.get(&tag?)?;
         (clock::coarse().since(*since) < KEPT).then(|| identity.clone())
+    }
+
+    /// The outcome of the verification that is under way for a credential, or else of one that is begun.
+    pub(super) fn join(
+        &self,
+        tag: Option<Tag>,
+        begin: impl FnOnce() -> Option<Arc<Outcome>>,
+    ) -> Option<Arc<Outcome>> {
+        let Some(tag) = tag else { return begin() };
+        let mut pending = self.pending.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if let Some(outcome) = pending.get(&tag).and_then(Weak::upgrade) {
+            return Some(outcome);
+        }
+        // As few are left as may wait for the threads.
+        pending.retain(|_, outcome| outcome.strong_count() > 0);
+        let outcome = begin()?;
+        pending.insert(tag, Arc::downgrade(&outcome));
+        Some(outcome)
     }
 
     pub(super) fn keep(&self, tag: Option<Tag>, identity: &Arc<Identity>) {

@@ -60,8 +60,8 @@ fn build(node: &Node, building: &mut Building<'_>) -> Option<Arc<dyn Authenticat
         tell(String::from("is right, but `realm` may not hold quotes, backslashes, or other than ASCII"));
         return None;
     }
-    // Somebody's hash stands in for those who are not there.
-    let other = users.values().next().map(|user| user.hash.clone())?;
+    // The costliest hash stands in for those who are not there: a name that takes longer than any is nobody's.
+    let other = users.values().map(|user| &user.hash).max_by_key(|hash| hash.cost())?.clone();
     let by = building.part.name.clone();
     Some(Arc::new(Basic { users, other, by, realm, known: Known::new(), is_kept: settings.keep }))
 }
@@ -83,14 +83,17 @@ impl Basic {
         let Some((name, password)) = decoded(text) else { return refused("malformed") };
         let user = self.users.get(&name);
         let hash = user.map_or(&self.other, |user| &user.hash).clone();
-        match (verifying::verify(hash, password).await, user) {
-            (None, _) => Finding::Unable(Reason::new("busy")),
-            (Some(_), None) => refused("unknown_user"),
-            (Some(false), Some(_)) => refused("password"),
-            (Some(true), Some(user)) => {
+        let tag = self.known.tag(text.as_bytes());
+        let Some(outcome) = self.known.join(tag, || verifying::begin(hash, password)) else {
+            return Finding::Unable(Reason::new("busy"));
+        };
+        match (outcome.told().await, user) {
+            (_, None) => refused("unknown_user"),
+            (false, Some(_)) => refused("password"),
+            (true, Some(user)) => {
                 let (consumer, by) = (user.consumer.clone(), self.by.clone());
                 let identity = Arc::new(Identity { consumer, scopes: Box::default(), by });
-                self.known.keep(self.known.tag(text.as_bytes()), &identity);
+                self.known.keep(tag, &identity);
                 Finding::Known(identity)
             }
         }
@@ -126,10 +129,16 @@ impl Authenticator for Basic {
         out.push_str(&format!("Basic realm=\"{}\", charset=\"UTF-8\"", self.realm));
     }
 
+    fn field(&self) -> &str {
+        Name::Authorization.text()
+    }
+
+    fn is_kept(&self) -> bool {
+        self.is_kept
+    }
+
     fn strip(&self, request: &mut RequestHead) {
-        if !self.is_kept {
-            request.fields.remove(Name::Authorization);
-        }
+        request.fields.remove(Name::Authorization);
     }
 
     fn describe(&self) -> String {

@@ -1,13 +1,17 @@
 //! Files of users and credentials as they come. Who is let in is tested through the gateway.
 
 use super::decoded;
+use super::known::Known;
 use super::users::read;
+use super::verifying::Outcome;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use std::cell::Cell;
+use std::sync::Arc;
 
 /// `secret`, by the least cost there is.
 fn bcrypted() -> String {
-    bcrypt::hash("secret", 4).unwrap()
+    bcrypt::hash("secret", 10).unwrap()
 }
 
 #[test]
@@ -17,7 +21,7 @@ fn users_with_safe_hashes_are_read_and_all_that_is_wrong_is_told() {
     assert_eq!(users.len(), 2);
     assert!(users["ana"].hash.is_of(b"secret") && users["bob"].hash.is_of(b"secret"));
     assert!(!users["ana"].hash.is_of(b"Secret") && !users["ana"].hash.is_of(b""));
-    let argon = "$argon2id$v=19$m=32,t=2,p=1$c29tZXNhbHQ$7cAXlVZM5Cgb9AoDQlaTPrKCN8oGbN0jPfIDZBGyWZk";
+    let argon = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHQ$7cAXlVZM5Cgb9AoDQlaTPrKCN8oGbN0jPfIDZBGyWZk";
     assert_eq!(read(&format!("eve:{argon}")).map(|users| users.len()), Ok(1));
     let text = format!(
         "ana:{hash}\nana:{hash}\nbob\neve:$apr1$x$y\nmal:plain\nhal:$2b$x\n a b:{hash}\n\u{fc}:{hash}"
@@ -29,6 +33,49 @@ fn users_with_safe_hashes_are_read_and_all_that_is_wrong_is_told() {
         assert!(said.starts_with(begin) && !said.contains("plain"), "{said}");
     }
     assert_eq!(read("# nobody\n").unwrap_err(), ["has no users"]);
+}
+
+#[test]
+fn hashes_that_are_too_cheap_or_too_dear_are_refused() {
+    let bcrypt = |cost: &str| format!("ana:$2y${cost}$abcdefghijklmnopqrstuuFZ7mO3kq5CA6hLRSGJTCPRJUvUkS0Eq");
+    let argon = |costs: &str| {
+        format!("ana:$argon2id$v=19${costs}$c29tZXNhbHQ$7cAXlVZM5Cgb9AoDQlaTPrKCN8oGbN0jPfIDZBGyWZk")
+    };
+    for good in [bcrypt("10"), bcrypt("15"), argon("m=7168,t=5,p=1"), argon("m=47104,t=1,p=1")] {
+        assert!(read(&good).is_ok(), "{good}: {:?}", read(&good));
+    }
+    for (bad, why) in [
+        (bcrypt("05"), "below 10"),
+        (bcrypt("16"), "above 15"),
+        (bcrypt("31"), "above 15"),
+        (argon("m=8,t=1,p=1"), "too small"),
+        (argon("m=4194304,t=1,p=1"), "too large"),
+        (argon("m=65536,t=1000,p=1"), "too large"),
+        ("ana:$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHQ".into(), "not an argon2 hash"),
+    ] {
+        assert!(read(&bad).is_err_and(|told| told[0].contains(why)), "{bad}: {:?}", read(&bad));
+    }
+    let users =
+        read(&format!("{}\n{}", bcrypt("10"), argon("m=47104,t=2,p=1").replacen("ana", "bob", 1))).unwrap();
+    assert!(users["ana"].hash.cost() < users["bob"].hash.cost(), "1024 rounds against 94,208 KiB");
+}
+
+#[test]
+fn a_password_that_many_show_at_once_is_verified_once() {
+    let known = Known::new();
+    let tag = known.tag(b"x");
+    let begun = Cell::new(0);
+    let begin = || {
+        begun.set(begun.get() + 1);
+        Some(Arc::new(Outcome::default()))
+    };
+    let first = known.join(tag, begin).unwrap();
+    assert!(Arc::ptr_eq(&first, &known.join(tag, begin).unwrap()));
+    assert!(!Arc::ptr_eq(&first, &known.join(known.tag(b"y"), begin).unwrap()));
+    drop(first);
+    assert!(known.join(tag, begin).is_some());
+    assert_eq!(begun.get(), 3, "over is over");
+    assert!(known.join(known.tag(b"z"), || None).is_none());
 }
 
 #[test]

@@ -8,13 +8,32 @@ use tidegate_core::identity::Consumer;
 /// Most users of a file.
 const USERS_MAX: usize = 10_000;
 
-/// How a password is kept.
+/// Least cost of bcrypt, as OWASP has it: some 50 ms. `htpasswd -B` takes 5 unless told, which is 2 ms.
+const BCRYPT_COST_MIN: u32 = 10;
+/// Most: some 2 s, for which a thread is taken.
+const BCRYPT_COST_MAX: u32 = 15;
+/// Least work of argon2id, in KiB times passes: the least of OWASP's choices (`m=7168,t=5`).
+const ARGON_COST_MIN: u64 = 35_840;
+/// Most: some seconds.
+const ARGON_COST_MAX: u64 = 4 << 20;
+/// Most memory that verifying a password takes, in KiB.
+const ARGON_MEMORY_MAX: u64 = 256 << 10;
+
+/// How a password is kept: by bcrypt (`$2b$…`, `$2y$…`, `$2a$…`), or by argon2id in the PHC form (`$argon2id$…`).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Hash {
-    /// `$2b$…`, `$2y$…`, `$2a$…`.
-    Bcrypt(String),
-    /// `$argon2id$…`, in the PHC form.
-    Argon2(String),
+pub(super) struct Hash {
+    text: String,
+    cost: u64,
+    is_argon: bool,
+}
+
+/// The work of a hash of argon2id, in KiB times passes; more than there may be where it takes too much memory.
+fn argon_cost(text: &str) -> Option<u64> {
+    let hash = argon2::PasswordHash::new(text).ok()?;
+    let number = |name: &str| -> Option<u64> { hash.params.get_decimal(name).map(u64::from) };
+    let (memory, passes) = (number("m")?, number("t")?);
+    let is_whole = hash.salt.is_some() && hash.hash.is_some();
+    is_whole.then(|| if memory > ARGON_MEMORY_MAX { u64::MAX } else { memory * passes })
 }
 
 impl Hash {
@@ -23,28 +42,48 @@ impl Hash {
     /// Errors: why it is none, as a phrase.
     fn read(text: &str) -> Result<Hash, &'static str> {
         if ["$2b$", "$2y$", "$2a$"].iter().any(|begin| text.starts_with(begin)) {
-            return match text.parse::<bcrypt::HashParts>() {
-                Ok(_) => Ok(Hash::Bcrypt(text.to_owned())),
-                Err(_) => Err("is not a bcrypt hash"),
+            let parts = text.parse::<bcrypt::HashParts>().map_err(|_| "is not a bcrypt hash")?;
+            return match parts.get_cost() {
+                0..BCRYPT_COST_MIN => {
+                    Err("has a bcrypt cost below 10, and could be guessed: `htpasswd -B -C 12`")
+                }
+                BCRYPT_COST_MIN..=BCRYPT_COST_MAX => {
+                    Ok(Hash { text: text.to_owned(), cost: 1 << parts.get_cost(), is_argon: false })
+                }
+                _ => Err("has a bcrypt cost above 15: each try would take seconds"),
             };
         }
         if text.starts_with("$argon2id$") {
-            return match argon2::PasswordHash::new(text) {
-                Ok(_) => Ok(Hash::Argon2(text.to_owned())),
-                Err(_) => Err("is not an argon2 hash"),
+            let cost = argon_cost(text).ok_or("is not an argon2 hash")?;
+            return match cost {
+                0..ARGON_COST_MIN => {
+                    Err("has a cost of argon2 that is too small, and could be guessed: `m=19456,t=2`")
+                }
+                ARGON_COST_MIN..=ARGON_COST_MAX => {
+                    // A pass over 1 KiB takes about as long as a quarter of a round of bcrypt.
+                    Ok(Hash { text: text.to_owned(), cost: cost / 4, is_argon: true })
+                }
+                _ => Err(
+                    "has a cost of argon2 that is too large: each try would take seconds, and much memory",
+                ),
             };
         }
         Err(
-            "is not kept by bcrypt or argon2id, and could be guessed by who reads the file; `htpasswd -B` does it",
+            "is not kept by bcrypt or argon2id, and could be guessed by who reads the file: `htpasswd -B -C 12`",
         )
+    }
+
+    /// How much work it is to try a password, in rounds of bcrypt.
+    pub(super) fn cost(&self) -> u64 {
+        self.cost
     }
 
     /// Whether it is of this password. Slow by design: 50 ms and more.
     pub(super) fn is_of(&self, password: &[u8]) -> bool {
         use argon2::PasswordVerifier;
-        match self {
-            Hash::Bcrypt(hash) => bcrypt::verify(password, hash).unwrap_or(false),
-            Hash::Argon2(hash) => argon2::PasswordHash::new(hash)
+        match self.is_argon {
+            false => bcrypt::verify(password, &self.text).unwrap_or(false),
+            true => argon2::PasswordHash::new(&self.text)
                 .is_ok_and(|hash| argon2::Argon2::default().verify_password(password, &hash).is_ok()),
         }
     }

@@ -4,7 +4,7 @@
 use super::users::Hash;
 use std::future::poll_fn;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::task::{Poll, Waker};
 
 /// Threads that verify: one core's worth of a small machine, whatever comes.
@@ -18,45 +18,50 @@ struct Job {
     outcome: Arc<Outcome>,
 }
 
-/// What comes of a password.
+/// What comes of a password; whoever shows the same one meanwhile waits for the same.
 #[derive(Default)]
-struct Outcome {
-    state: Mutex<(Option<bool>, Option<Waker>)>,
+pub(super) struct Outcome {
+    state: Mutex<(Option<bool>, Vec<Waker>)>,
 }
 
 impl Outcome {
-    fn state(&self) -> std::sync::MutexGuard<'_, (Option<bool>, Option<Waker>)> {
+    fn state(&self) -> MutexGuard<'_, (Option<bool>, Vec<Waker>)> {
         self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
     fn tell(&self, is_right: bool) {
-        let waker = {
+        let waiting = {
             let mut state = self.state();
             state.0 = Some(is_right);
-            state.1.take()
+            std::mem::take(&mut state.1)
         };
-        if let Some(waker) = waker {
-            waker.wake();
-        }
+        waiting.into_iter().for_each(Waker::wake);
+    }
+
+    /// Whether it is right, once that is known.
+    pub(super) async fn told(&self) -> bool {
+        poll_fn(|cx| {
+            let mut state = self.state();
+            match state.0 {
+                Some(is_right) => Poll::Ready(is_right),
+                None => {
+                    if !state.1.iter().any(|waker| waker.will_wake(cx.waker())) {
+                        state.1.push(cx.waker().clone());
+                    }
+                    Poll::Pending
+                }
+            }
+        })
+        .await
     }
 }
 
-/// Whether a hash is of a password; `None` if too many wait already.
-pub(super) async fn verify(hash: Arc<Hash>, password: Vec<u8>) -> Option<bool> {
+/// Has a password verified; `None` if too many wait already.
+pub(super) fn begin(hash: Arc<Hash>, password: Vec<u8>) -> Option<Arc<Outcome>> {
     let outcome = Arc::new(Outcome::default());
     let job = Job { hash, password, outcome: outcome.clone() };
     queue().as_ref()?.try_send(job).ok()?;
-    let is_right = poll_fn(|cx| {
-        let mut state = outcome.state();
-        match state.0 {
-            Some(is_right) => Poll::Ready(is_right),
-            None => {
-                state.1 = Some(cx.waker().clone());
-                Poll::Pending
-            }
-        }
-    });
-    Some(is_right.await)
+    Some(outcome)
 }
 
 /// The way to the threads, which begin with the first password; `None` if the system gives none.

@@ -1,19 +1,21 @@
 //! Where the keys of an issuer come from: a file that belongs to the configuration, or a URL that is fetched by the
-//! program. What cannot be read changes nothing; what has not been seen for a day is believed no longer.
+//! program, and read there too. A set that cannot be read changes nothing; what has not been seen for a day is believed
+//! no longer.
 
 use super::algorithm::Algorithm;
 use super::keys::Keys;
 use super::seen::Seen;
-use std::sync::{Arc, RwLock};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 use tidegate_core::building::Building;
-use tidegate_core::clock;
-use tidegate_core::document::{Document, DocumentAt};
+use tidegate_core::clock::{self, Nanos};
+use tidegate_core::document::{Document, DocumentAt, Reader};
 use tidegate_core::problem::Problem;
 use tidegate_core::settings::Placed;
 
-/// How long keys are used that could not be fetched anew: after a day without its issuer nobody knows which of them it
-/// has taken back.
+/// How long keys are used that could not be had anew: after a day without its issuer nobody knows which of them it has
+/// taken back.
 const KEPT_AT_MOST: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Keys, and the tokens that were found good with them: other keys begin with none.
@@ -33,15 +35,17 @@ pub(super) enum Issuer {
     /// From a file.
     Given(Arc<Trusted>),
     /// From a URL.
-    Published(Published),
+    Published(Arc<Document>, Arc<Published>),
 }
 
-/// Keys at a URL.
+/// What is published at a URL, as it was last read.
 pub(super) struct Published {
-    pub(super) document: Arc<Document>,
     algorithms: Option<Vec<Algorithm>>,
-    /// The version that was read last, and the last keys that could be read.
-    read: RwLock<(u64, Option<Arc<Trusted>>)>,
+    trusted: RwLock<Option<Arc<Trusted>>>,
+    /// When a set was last read well; 0 for never.
+    read_at: AtomicU64,
+    /// That set, and what was wrong with parts of it.
+    last: Mutex<Option<(Arc<[u8]>, Result<(), String>)>>,
 }
 
 impl Issuer {
@@ -53,11 +57,12 @@ impl Issuer {
     ) -> Option<Issuer> {
         let place = jwks.place()?;
         match &jwks.value {
-            DocumentAt::Url(url) => Some(Issuer::Published(Published {
-                document: building.shelf.documents.document(url),
-                algorithms: algorithms.map(<[Algorithm]>::to_vec),
-                read: RwLock::new((0, None)),
-            })),
+            DocumentAt::Url(url) => {
+                let document = building.shelf.documents.document(url);
+                let published = Arc::new(Published::new(algorithms));
+                document.tell(Arc::<Published>::downgrade(&published));
+                Some(Issuer::Published(document, published))
+            }
             DocumentAt::File(path) => {
                 let read = building.files.read(path);
                 match read.and_then(|bytes| Keys::parse(&bytes, algorithms)) {
@@ -75,37 +80,45 @@ impl Issuer {
     pub(super) fn trusted(&self) -> Option<Arc<Trusted>> {
         match self {
             Issuer::Given(trusted) => Some(trusted.clone()),
-            Issuer::Published(published) => published.trusted(),
+            Issuer::Published(_, published) => published.trusted(clock::coarse()),
         }
     }
 }
 
 impl Published {
-    fn trusted(&self) -> Option<Arc<Trusted>> {
-        let version = self.document.version();
-        let fetched = self.document.fetched_at()?;
-        if clock::coarse().since(fetched) > KEPT_AT_MOST {
-            return None;
+    pub(super) fn new(algorithms: Option<&[Algorithm]>) -> Published {
+        Published {
+            algorithms: algorithms.map(<[Algorithm]>::to_vec),
+            trusted: RwLock::default(),
+            read_at: AtomicU64::new(0),
+            last: Mutex::default(),
         }
-        let read = self.read.read().unwrap_or_else(|poisoned| poisoned.into_inner());
-        if read.0 == version {
-            return read.1.clone();
-        }
-        drop(read);
-        self.read_anew()
     }
 
-    /// Another content has come. Reading a set of keys takes some 100 µs; it is done once.
-    #[cold]
-    fn read_anew(&self) -> Option<Arc<Trusted>> {
-        let (version, content) = self.document.content()?;
-        let mut read = self.read.write().unwrap_or_else(|poisoned| poisoned.into_inner());
-        if read.0 != version {
-            read.0 = version;
-            if let Ok(keys) = Keys::parse(&content, self.algorithms.as_deref()) {
-                read.1 = Some(Trusted::new(keys));
-            }
+    pub(super) fn trusted(&self, now: Nanos) -> Option<Arc<Trusted>> {
+        let read_at = self.read_at.load(Relaxed);
+        if read_at == 0 || now.since(Nanos(read_at)) > KEPT_AT_MOST {
+            return None;
         }
-        read.1.clone()
+        self.trusted.read().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
+    }
+}
+
+impl Reader for Published {
+    fn read(&self, content: &Arc<[u8]>) -> Result<(), String> {
+        let mut last = self.last.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let said = match &*last {
+            // The same keys, and with them the tokens that were found good.
+            Some((known, said)) if Arc::ptr_eq(known, content) => said.clone(),
+            _ => {
+                let (keys, said) = Keys::published(content, self.algorithms.as_deref())?;
+                let trusted = keys.map(Trusted::new);
+                *self.trusted.write().unwrap_or_else(|poisoned| poisoned.into_inner()) = trusted;
+                *last = Some((content.clone(), said.clone()));
+                said
+            }
+        };
+        self.read_at.store(clock::exact().0.max(1), Relaxed);
+        said
     }
 }

@@ -1,15 +1,21 @@
 //! JSON as tokens and key sets need it read: strict, and no member twice, as two readers of one would see two things
-//! (RFC 7515 §4, RFC 7519 §4). Depth is bounded by the parser (128), size by its callers.
+//! (RFC 7515 §4, RFC 7519 §4). Depth is bounded by the parser (128), members by what is below, size by its callers.
 
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use std::fmt::{self, Formatter};
+
+/// Most members of an object. Tokens and keys have a dozen; each is held against those before it, on a worker and
+/// before any signature is verified.
+const MEMBERS_MAX: usize = 128;
 
 /// A value.
 #[derive(Debug, PartialEq)]
 pub(super) enum Json {
     Null,
     Bool(bool),
-    Number(f64),
+    /// Exactly as it is written: identifiers of 64 bits are not to be rounded.
+    Whole(i128),
+    Fraction(f64),
     Text(String),
     List(Vec<Json>),
     Map(Members),
@@ -27,7 +33,9 @@ impl Members {
         match serde_json::from_slice(bytes) {
             Ok(Json::Map(members)) => Ok(members),
             Ok(_) => Err(String::from("is not a JSON object")),
-            Err(error) if error.is_data() => Err(format!("has a member twice, at line {}", error.line())),
+            Err(error) if error.is_data() => {
+                Err(format!("has a member twice, or more than {MEMBERS_MAX}, at line {}", error.line()))
+            }
             Err(error) => Err(format!("is not JSON, at line {} column {}", error.line(), error.column())),
         }
     }
@@ -86,15 +94,15 @@ impl<'de> Visitor<'de> for Reader {
     }
 
     fn visit_u64<E: Error>(self, value: u64) -> Result<Json, E> {
-        Ok(Json::Number(value as f64))
+        Ok(Json::Whole(value.into()))
     }
 
     fn visit_i64<E: Error>(self, value: i64) -> Result<Json, E> {
-        Ok(Json::Number(value as f64))
+        Ok(Json::Whole(value.into()))
     }
 
     fn visit_f64<E: Error>(self, value: f64) -> Result<Json, E> {
-        Ok(Json::Number(value))
+        Ok(Json::Fraction(value))
     }
 
     fn visit_str<E: Error>(self, value: &str) -> Result<Json, E> {
@@ -112,8 +120,8 @@ impl<'de> Visitor<'de> for Reader {
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Json, A::Error> {
         let mut members = Members::default();
         while let Some((name, value)) = entries.next_entry::<String, Json>()? {
-            if members.has(&name) {
-                return Err(A::Error::custom("a member is there twice"));
+            if members.has(&name) || members.0.len() == MEMBERS_MAX {
+                return Err(A::Error::custom("a member is there twice, or one too many"));
             }
             members.0.push((name, value));
         }

@@ -26,10 +26,25 @@ struct Key {
 }
 
 impl Keys {
-    /// Reads a set. Keys for other uses, and of kinds that are not known here, are passed over (RFC 7517 §5).
+    /// Reads a set that an operator keeps. Keys for other uses, and of kinds that are not known here, are passed over
+    /// (RFC 7517 §5); all others have to be right.
     ///
     /// Errors: what is wrong with it, as a phrase after its name.
     pub(super) fn parse(bytes: &[u8], wanted: Option<&[Algorithm]>) -> Result<Keys, String> {
+        let (keys, said) = Keys::published(bytes, wanted)?;
+        said?;
+        keys.ok_or_else(|| String::from(NO_KEY))
+    }
+
+    /// Reads a set as its issuer publishes it: keys that are wrong are not used, and do not spoil the rest. Without
+    /// any that can be used there are none: that is how an issuer takes all of them back.
+    ///
+    /// Errors: why it is no set. In what is read: what is wrong with some of its keys.
+    #[expect(clippy::type_complexity, reason = "what was read, and beside it what was not")]
+    pub(super) fn published(
+        bytes: &[u8],
+        wanted: Option<&[Algorithm]>,
+    ) -> Result<(Option<Keys>, Result<(), String>), String> {
         if bytes.len() > SET_BYTES_MAX {
             return Err(String::from("is larger than 1 MiB"));
         }
@@ -41,19 +56,26 @@ impl Keys {
             return Err(format!("has more than {KEYS_MAX} keys"));
         }
         let mut keys: Vec<Key> = Vec::new();
+        let mut said = Ok(());
+        let mut twice = Vec::new();
         for (index, item) in list.iter().enumerate() {
-            let nth = |why: &str| format!("key {}: {why}", index + 1);
-            let members = item.members().ok_or_else(|| nth("is not a JSON object"))?;
-            let Some(key) = key(members, wanted).map_err(|why| nth(&why))? else { continue };
-            if key.id.is_some() && keys.iter().any(|known| known.id == key.id) {
-                return Err(nth("has the `kid` of an earlier one"));
+            let key = item.members().ok_or_else(|| String::from("is not a JSON object"));
+            match key.and_then(|members| key_of(members, wanted)) {
+                Ok(Some(key)) if key.id.is_some() && keys.iter().any(|known| known.id == key.id) => {
+                    said = said.and_then(|()| Err(nth(index, "has the `kid` of an earlier one")));
+                    twice.push(key.id);
+                }
+                Ok(Some(key)) => keys.push(key),
+                Ok(None) => {}
+                Err(why) => said = said.and_then(|()| Err(nth(index, &why))),
             }
-            keys.push(key);
         }
-        match keys.is_empty() {
-            true => Err(String::from("has no key that could be used here")),
-            false => Ok(Keys(keys.into())),
+        // Which of them a token means nobody can tell.
+        keys.retain(|key| !twice.contains(&key.id));
+        if keys.is_empty() {
+            return Ok((None, said.and_then(|()| Err(String::from(NO_KEY)))));
         }
+        Ok((Some(Keys(keys.into())), said))
     }
 
     /// The keys that may have made a signature: those of that id; without an id, all; and for an id that none has, those
@@ -75,8 +97,15 @@ impl Keys {
     }
 }
 
+/// What is wrong with a set that leaves nothing to verify with.
+const NO_KEY: &str = "has no key that could be used here";
+
+fn nth(index: usize, why: &str) -> String {
+    format!("key {}: {why}", index + 1)
+}
+
 /// One key. `None` if it is for something else.
-fn key(members: &Members, wanted: Option<&[Algorithm]>) -> Result<Option<Key>, String> {
+fn key_of(members: &Members, wanted: Option<&[Algorithm]>) -> Result<Option<Key>, String> {
     let text = |name: &str| members.text(name).map_err(|()| format!("`{name}` is not a text"));
     let kind = text("kty")?.ok_or("has no `kty`")?;
     if kind == "oct" {

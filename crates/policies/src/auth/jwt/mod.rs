@@ -87,19 +87,19 @@ impl Jwt {
     }
 
     /// Judges it again once newer keys have come, if any are to come: an issuer that has changed its keys signs with those
-    /// we have not seen.
+    /// we have not seen, be it under a name of their own or without one.
     fn again<'a>(&'a self, token: &'a str, found: Finding<'a>) -> Finding<'a> {
-        let Issuer::Published(published) = &self.issuer else { return found };
+        let Issuer::Published(document, _) = &self.issuer else { return found };
         let is_helped = match &found {
             Finding::Unable(_) => true,
-            Finding::Refused(reason) => reason.code == UNKNOWN_KEY,
+            Finding::Refused(reason) => matches!(reason.code, UNKNOWN_KEY | token::SIGNATURE),
             _ => false,
         };
-        if !is_helped || !published.document.wish() {
+        if !is_helped || !document.wish() {
             return found;
         }
         Finding::Wait(Box::pin(async move {
-            published.document.fetched().await;
+            document.fetched().await;
             self.judge(token)
         }))
     }
@@ -135,10 +135,16 @@ impl Authenticator for Jwt {
         }
     }
 
+    fn field(&self) -> &str {
+        Name::Authorization.text()
+    }
+
+    fn is_kept(&self) -> bool {
+        self.is_kept
+    }
+
     fn strip(&self, request: &mut RequestHead) {
-        if !self.is_kept {
-            request.fields.remove(Name::Authorization);
-        }
+        request.fields.remove(Name::Authorization);
     }
 
     fn describe(&self) -> String {

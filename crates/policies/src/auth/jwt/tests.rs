@@ -1,9 +1,12 @@
 //! Tokens of a real issuer, each wrong in one way, and key sets as they should not be.
 
+use super::issuer::Published;
 use super::keys::Keys;
 use super::seen::Seen;
 use super::token::{Fault, Good, Rules, judge};
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
+use tidegate_core::clock::{self, Nanos};
+use tidegate_core::document::Reader;
 use tidegate_testkit::Issuer;
 use tidegate_testkit::issuer::text;
 
@@ -232,6 +235,8 @@ fn required_claims_have_one_of_the_values() {
         ("scope", "null", "scope", &["a"], Err("scope")),
         ("roles", "[\"x\",\"y\"]", "roles", &["y"], Ok("web".into())),
         ("tier", "3", "tier", &["3"], Ok("web".into())),
+        ("tier", "9007199254740993", "tier", &["9007199254740992"], Err("claim")),
+        ("tier", "9007199254740993", "tier", &["9007199254740993"], Ok("web".into())),
         ("mail", "true", "mail", &["true"], Ok("web".into())),
         ("mail", "false", "mail", &["true"], Err("claim")),
         ("roles", "{\"y\":1}", "roles", &["y"], Err("claim")),
@@ -285,6 +290,70 @@ fn sets_of_keys_are_taken_whole_or_not() {
     // A key for something else, and one of a kind to come, do not spoil the rest.
     let others = [key(r#""kty":"new""#), key(&format!(r#"{ed},"use":"enc""#)), ED.jwk()];
     assert!(parsed(&others).is_ok());
+}
+
+/// How many keys can verify what `ED` signs, `None` if there are no keys; and what is told of the set.
+fn published(publisher: &Published, set: &str, now: Nanos) -> (Option<bool>, Result<(), String>) {
+    let said = publisher.read(&Arc::from(set.as_bytes()));
+    let token = ED.token(&claims("", "null"));
+    (publisher.trusted(now).map(|trusted| check(&token, &trusted.keys, &rules()).is_ok()), said)
+}
+
+#[test]
+fn what_an_issuer_publishes_is_taken_key_by_key_and_what_it_takes_back_is_gone() {
+    let publisher = Published::new(None);
+    let day = |days: u64| Nanos(clock::exact().0 + days * 86_400_000_000_000 + 1_000_000_000);
+    let list = |keys: &[String]| format!(r#"{{"keys":[{}]}}"#, keys.join(","));
+    let told = |said: Result<(), String>, part: &str| {
+        assert!(said.as_ref().is_err_and(|why| why.contains(part)), "{said:?}")
+    };
+    assert!(publisher.trusted(day(0)).is_none(), "nothing was read yet");
+    assert_eq!(published(&publisher, &list(&[ED.jwk()]), day(0)), (Some(true), Ok(())));
+    // A key that is wrong is left out, and told; the others count.
+    let (found, said) =
+        published(&publisher, &list(&[r#"{"kty":"oct","k":"AAAA"}"#.into(), ED.jwk()]), day(0));
+    assert_eq!(found, Some(true));
+    told(said, "key 1: is a shared secret");
+    // Of two with one id neither counts.
+    let other = Issuer::new("ed", "ES256").jwk();
+    let (found, said) = published(&publisher, &list(&[other, ED.jwk(), RSA.jwk()]), day(0));
+    assert_eq!(found, Some(false));
+    told(said, "key 2: has the `kid` of an earlier one");
+    // What cannot be read changes nothing, for a day.
+    published(&publisher, &list(&[ED.jwk()]), day(0)).1.unwrap();
+    for broken in ["<html>", "{}", r#"{"keys":1}"#] {
+        let (found, said) = published(&publisher, broken, day(0));
+        assert_eq!((found, said.is_err()), (Some(true), true), "{broken}");
+    }
+    assert!(publisher.trusted(day(1)).is_none(), "nobody knows what was taken back since");
+    // An empty set takes all back.
+    let (found, said) = published(&publisher, &list(&[]), day(0));
+    assert_eq!(found, None);
+    told(said, "no key");
+}
+
+#[test]
+fn tokens_are_remembered_for_as_long_as_the_set_stays_the_same() {
+    let publisher = Published::new(None);
+    let set: Arc<[u8]> = format!(r#"{{"keys":[{}]}}"#, ED.jwk()).into_bytes().into();
+    let trusted = || publisher.trusted(clock::exact()).unwrap();
+    publisher.read(&set).unwrap();
+    let first = trusted();
+    publisher.read(&set).unwrap();
+    assert!(Arc::ptr_eq(&first, &trusted()));
+    publisher.read(&Arc::from(&*format!("{} ", std::str::from_utf8(&set).unwrap()).into_bytes())).unwrap();
+    assert!(!Arc::ptr_eq(&first, &trusted()));
+}
+
+#[test]
+fn objects_are_bounded_before_any_signature_is_verified() {
+    let many = |count: usize| {
+        let members: Vec<String> = (0..count).map(|number| format!(r#""{number}":1"#)).collect();
+        format!(r#"{{"alg":"EdDSA","kid":"ed",{}}}"#, members.join(","))
+    };
+    let token = |count| ED.token_with(&many(count), &claims("", "null"));
+    assert_eq!(check(&token(126), &both(), &rules()), Ok("web".into()));
+    assert_eq!(check(&token(127), &both(), &rules()), Err("malformed"));
 }
 
 #[test]

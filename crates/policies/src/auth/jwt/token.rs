@@ -19,6 +19,9 @@ const SCOPES_MAX: usize = 256;
 /// understood here.
 const REFUSED: [&str; 7] = ["crit", "b64", "jku", "jwk", "x5u", "x5c", "zip"];
 
+/// The reason of a token that none of the keys has signed.
+pub(super) const SIGNATURE: &str = "signature";
+
 /// What a token must be.
 pub(super) struct Rules {
     /// The entry of `auth`.
@@ -96,7 +99,7 @@ fn verified(token: &str, keys: &Keys) -> Result<Members, Fault> {
     }
     let signed = &token.as_bytes()[..header.len() + 1 + claims.len()];
     if !candidates.any(|key| key.verify_sig(signed, &signature).is_ok()) {
-        return refused("signature");
+        return refused(SIGNATURE);
     }
     object(claims).ok_or(Fault::Refused(Reason::new("malformed")))
 }
@@ -119,12 +122,17 @@ fn times(claims: &Members, leeway: u64, now: u64) -> Result<u64, Fault> {
     Ok(until)
 }
 
+/// Seconds beyond the year 9999 are milliseconds by mistake: a token that would never expire.
+const TIME_END: u64 = 253_402_300_800;
+
 /// A moment (RFC 7519 §2, NumericDate), in whole seconds. What is no number from 0 on is no moment.
 fn time(claims: &Members, name: &str) -> Result<Option<u64>, ()> {
     match claims.get(name) {
         None => Ok(None),
-        // Seconds beyond the year 9999 are milliseconds by mistake: a token that would never expire.
-        Some(Json::Number(seconds)) if (0.0..253_402_300_800.0).contains(seconds) => {
+        Some(Json::Whole(seconds)) => {
+            u64::try_from(*seconds).ok().filter(|time| *time < TIME_END).map(Some).ok_or(())
+        }
+        Some(Json::Fraction(seconds)) if (0.0..TIME_END as f64).contains(seconds) => {
             Ok(Some(*seconds as u64))
         }
         Some(_) => Err(()),
@@ -197,7 +205,8 @@ fn required(claims: &Members, scopes: &[Box<str>], claim: &str, values: &[String
     let is_one = |value: &Json| match value {
         Json::Text(text) => is_wanted(text),
         Json::Bool(value) => is_wanted(if *value { "true" } else { "false" }),
-        Json::Number(number) => is_wanted(&number.to_string()),
+        Json::Whole(number) => is_wanted(&number.to_string()),
+        Json::Fraction(number) => is_wanted(&number.to_string()),
         Json::Null | Json::List(_) | Json::Map(_) => false,
     };
     let has = match claims.get(claim) {
