@@ -47,8 +47,8 @@ impl HeaderName {
     }
 
     /// Removes every field that a backend may take for one of this name. CGI and its heirs (RFC 3875 §4.1.18:
-    /// PHP, WSGI, Rack) read `X_User` and `X-User` as the same variable. A client could thus slip in a field that
-    /// was to be removed, or one beside the value that was set.
+    /// PHP, WSGI, Rack) read `X_User` and `X-User` as the same variable, some `X.User` as well. A client could thus
+    /// slip in a field that was to be removed, or one beside the value that was set.
     ///
     /// Nor may it come as a trailer, which some backends take for a field: a Trailer line that announces it counts as
     /// not written.
@@ -66,9 +66,9 @@ impl HeaderName {
     }
 }
 
-/// Whether two names differ in nothing but case and `_` for `-`.
+/// Whether two names differ in nothing but case and the signs in them.
 fn is_alike(a: &[u8], b: &[u8]) -> bool {
-    let is_dash = |b: u8| b == b'-' || b == b'_';
+    let is_dash = |b: u8| !b.is_ascii_alphanumeric();
     let is_same = |(a, b): (&u8, &u8)| a.eq_ignore_ascii_case(b) || (is_dash(*a) && is_dash(*b));
     a.len() == b.len() && a.iter().zip(b).all(is_same)
 }
@@ -266,11 +266,11 @@ mod tests {
     fn names_alike_are_removed_together_and_no_others() {
         // Known to the gateway and not; removed exactly, and with what looks alike.
         let cases = [
-            ("x-user-id", &["X-User-Id", "x-USER-id"][..], &["X_User_Id", "x-user_id"][..]),
+            ("x-user-id", &["X-User-Id", "x-USER-id"][..], &["X_User_Id", "x-user_id", "X.User~Id"][..]),
             ("x_user_id", &["x_user_id"][..], &["X-User-Id"][..]),
             ("cookie", &["Cookie"][..], &[][..]),
         ];
-        let others = ["x-user-i", "x-user-idd", "xx-user-id", "x.user.id", "cookie2"];
+        let others = ["x-user-i", "x-user-idd", "xx-user-id", "xuserid", "cookie2"];
         for (edited, exact, alike) in cases {
             let mut fields = Fields::default();
             for spelled in exact.iter().chain(alike).chain(&others) {

@@ -28,7 +28,7 @@ const POLICIES: [&str; 9] = [
 ];
 
 /// Names by which a client may say who it is, and the same in disguise.
-const FORGED: [&str; 4] = ["X-Consumer", "x_consumer", "X-CONSUMER", "x-Consumer"];
+const FORGED: [&str; 5] = ["X-Consumer", "x_consumer", "X-CONSUMER", "x-Consumer", "X.Consumer"];
 
 fn half(random: &mut Random) -> bool {
     random.below(2) == 0
@@ -67,7 +67,7 @@ fn nobody_forges_a_consumer_and_what_is_refused_is_seen_by_no_backend() {
             let is_known = half(&mut random);
             let mut head =
                 format!("{method} /r{route}/{number}{attack} HTTP/1.1\r\nHost: a\r\nOrigin: {ORIGIN}\r\n");
-            head += &format!("{}: root\r\nCookie: a=b\r\n", FORGED[random.below(4)]);
+            head += &format!("{}: root\r\nCookie: a=b\r\n", FORGED[random.below(FORGED.len())]);
             if is_known {
                 head += &format!("Authorization: Bearer {}\r\n", issuer.token_of("web", ""));
             }

@@ -118,18 +118,18 @@ fn is_control(byte: u8) -> bool {
     (byte < 0x20 && byte != b'\t') || byte == 0x7f
 }
 
-/// Length of the token that the bytes start with (RFC 9110 §5.6.2), and whether it has an underscore.
+/// Length of the token that the bytes start with (RFC 9110 §5.6.2), and whether it has other signs than hyphens.
 #[inline]
 pub(crate) fn leading_token(bytes: &[u8]) -> (usize, bool) {
     let mut seen = 0;
     for (at, &byte) in bytes.iter().enumerate() {
         let class = CLASS[byte as usize];
         if class == 0 {
-            return (at, seen & UNDERSCORE != 0);
+            return (at, seen & SIGN != 0);
         }
         seen |= class;
     }
-    (bytes.len(), seen & UNDERSCORE != 0)
+    (bytes.len(), seen & SIGN != 0)
 }
 
 /// Whether all of it is one token.
@@ -143,14 +143,15 @@ pub(crate) fn is_token_byte(byte: u8) -> bool {
 }
 
 const TOKEN: u8 = 1;
-const UNDERSCORE: u8 = 2;
+/// What some backends read as a hyphen: most the underscore, some any sign.
+const SIGN: u8 = 2;
 
 static CLASS: [u8; 256] = {
     let others = *b"!#$%&'*+-.^_`|~";
     let mut table = [0; 256];
     let mut i = 0;
     while i < others.len() {
-        table[others[i] as usize] = TOKEN;
+        table[others[i] as usize] = TOKEN | SIGN;
         i += 1;
     }
     let mut byte = 0;
@@ -160,7 +161,7 @@ static CLASS: [u8; 256] = {
         }
         byte += 1;
     }
-    table[b'_' as usize] = TOKEN | UNDERSCORE;
+    table[b'-' as usize] = TOKEN;
     table
 };
 

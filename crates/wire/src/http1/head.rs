@@ -40,7 +40,7 @@ impl Shift {
 pub(crate) fn field_of(buf: &[u8], line: Line, shift: Shift) -> Result<(Field, &[u8]), Refusal> {
     let bytes = &buf[line.start..line.end];
     // Looks beyond the line, which may be shorter than what is looked at in one go.
-    let (name_bytes, has_underscore) = match plain_name(&buf[line.start..]) {
+    let (name_bytes, has_sign) = match plain_name(&buf[line.start..]) {
         Some(name_bytes) if name_bytes < bytes.len() => (name_bytes, false),
         _ => leading_token(bytes),
     };
@@ -62,7 +62,7 @@ pub(crate) fn field_of(buf: &[u8], line: Line, shift: Shift) -> Result<(Field, &
         // White space by the RFC, but peers differ on tabs, and nobody honest frames with them.
         return Err(Refusal::bad("tab in a framing field"));
     }
-    let mimicked = if has_underscore { mimicked(&bytes[..name_bytes]) } else { Name::Other };
+    let mimicked = if has_sign { mimicked(&bytes[..name_bytes]) } else { Name::Other };
     if matches!(mimicked, Name::ContentLength | Name::TransferEncoding) {
         return Err(Refusal::bad("field name that mimics framing"));
     }
@@ -86,13 +86,14 @@ fn fault_of_name(line: &[u8], name_bytes: usize) -> &'static str {
     }
 }
 
-/// The known name that a name with underscores stands for where they are read as hyphens, as CGI and its heirs
-/// do: `Content_Length`, which is refused, or `X_Forwarded_For`, which is dropped, as nobody honest sends it.
+/// The known name that a name with other signs stands for where they are read as hyphens, as CGI and its heirs do with
+/// underscores, and some with any: `Content_Length`, which is refused, or `X.Forwarded.For`, which is dropped, as nobody
+/// honest sends it.
 fn mimicked(name: &[u8]) -> Name {
     let mut plain = [0; NAME_BYTES_MAX];
     let Some(plain) = plain.get_mut(..name.len()) else { return Name::Other };
     for (to, &from) in plain.iter_mut().zip(name) {
-        *to = if from == b'_' { b'-' } else { from };
+        *to = if from.is_ascii_alphanumeric() { from } else { b'-' };
     }
     Name::of(plain)
 }

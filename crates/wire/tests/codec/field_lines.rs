@@ -34,6 +34,8 @@ pub(crate) const REFUSED: &[(&str, &[u8], u16)] = &[
     ("cl-tab", b"Content-Length:\t5", 400),
     ("cl-0xa0", b"Content-Length: \xa05", 400),
     ("cl-name-underscore", b"Content_Length: 5", 400),
+    ("cl-name-dot", b"Content.Length: 5", 400),
+    ("te-name-tilde", b"Transfer~Encoding: chunked", 400),
     ("cl-name-space", b"Content-Length : 5", 400),
     ("cl-obs-fold", b"Content-Length:\r\n 5", 400),
     // Transfer-Encoding.

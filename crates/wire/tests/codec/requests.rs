@@ -232,7 +232,7 @@ pub(crate) const TAKEN: &[(&str, &[u8], &str, &[u8])] = &[
     ),
     (
         "mimic-forwarded",
-        b"GET / HTTP/1.1\r\nHost: a\r\nX_Forwarded_For: 1.2.3.4\r\nX-Forwarded_Host: b\r\nUSER_AGENT: c\r\nX_Own: d\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nX_Forwarded_For: 1.2.3.4\r\nX-Forwarded_Host: b\r\nUSER_AGENT: c\r\nX.Forwarded.For: 1\r\nX_Own: d\r\n\r\n",
         "1.1 keep Empty",
         b"GET / HTTP/1.1\r\nhost: a\r\nX_Own: d\r\n\r\n",
     ),

@@ -14,7 +14,7 @@ settings! {
         pub(crate) header: HeaderName = HeaderName::of("x-api-key"),
         /// The file of keys, as `tidegate key new` writes it. It holds digests, and so no key.
         pub(crate) file: Placed<PathBuf>,
-        /// Whether the backend sees the key.
+        /// Whether the backend sees the key where it is what let the client in.
         pub(crate) keep: bool = false,
     }
 }

@@ -23,7 +23,7 @@ settings! {
         pub(crate) algorithms: Option<Placed<Vec<Algorithm>>>,
         /// How far the issuer's clock may be off.
         pub(crate) leeway: Placed<Duration> = Placed::default(Duration::from_secs(60)),
-        /// Whether the backend sees the token.
+        /// Whether the backend sees the token where it is what let the client in.
         pub(crate) keep: bool = false,
     }
     short jwks;

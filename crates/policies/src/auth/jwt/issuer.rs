@@ -44,8 +44,13 @@ pub(super) struct Published {
     trusted: RwLock<Option<Arc<Trusted>>>,
     /// When a set was last read well; 0 for never.
     read_at: AtomicU64,
-    /// That set, and what was wrong with parts of it.
-    last: Mutex<Option<(Arc<[u8]>, Result<(), String>)>>,
+    last: Mutex<Option<Last>>,
+}
+
+/// The set that was last read well, and what was wrong with parts of it.
+struct Last {
+    set: Arc<[u8]>,
+    said: Result<(), String>,
 }
 
 impl Issuer {
@@ -109,12 +114,12 @@ impl Reader for Published {
         let mut last = self.last.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let said = match &*last {
             // The same keys, and with them the tokens that were found good.
-            Some((known, said)) if Arc::ptr_eq(known, content) => said.clone(),
+            Some(known) if Arc::ptr_eq(&known.set, content) => known.said.clone(),
             _ => {
                 let (keys, said) = Keys::published(content, self.algorithms.as_deref())?;
                 let trusted = keys.map(Trusted::new);
                 *self.trusted.write().unwrap_or_else(|poisoned| poisoned.into_inner()) = trusted;
-                *last = Some((content.clone(), said.clone()));
+                *last = Some(Last { set: content.clone(), said: said.clone() });
                 said
             }
         };

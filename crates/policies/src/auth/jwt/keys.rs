@@ -40,7 +40,6 @@ impl Keys {
     /// any that can be used there are none: that is how an issuer takes all of them back.
     ///
     /// Errors: why it is no set. In what is read: what is wrong with some of its keys.
-    #[expect(clippy::type_complexity, reason = "what was read, and beside it what was not")]
     pub(super) fn published(
         bytes: &[u8],
         wanted: Option<&[Algorithm]>,
