@@ -3,6 +3,7 @@
 //! publisher is away, and asked for anew by whoever misses something in them. No I/O happens here.
 
 use crate::clock::{self, Nanos};
+use crate::date;
 use crate::node::{Node, Value};
 use crate::problem::Problems;
 use crate::settings::{Fault, Setting, Shape, expected};
@@ -10,7 +11,7 @@ use std::collections::HashMap;
 use std::fmt::{self, Debug, Formatter};
 use std::future::poll_fn;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::task::{Poll, Waker};
 use std::time::Duration;
@@ -122,6 +123,21 @@ pub struct Document {
     /// Who is told of contents. Locked while they read, so that none gets an older one after a newer.
     readers: Mutex<Vec<Weak<dyn Reader>>>,
     state: Mutex<State>,
+    /// How fetches went.
+    pub fetches: Fetches,
+}
+
+/// How often a document was fetched, and what came of it.
+#[derive(Debug, Default)]
+pub struct Fetches {
+    /// It came, and nothing was wrong with it.
+    pub good: AtomicU64,
+    /// It came, and a reader found something wrong with it.
+    pub flawed: AtomicU64,
+    /// It did not come.
+    pub failed: AtomicU64,
+    /// When it last came, in seconds since 1970; 0 for never.
+    pub last_s: AtomicU64,
 }
 
 #[derive(Default)]
@@ -138,7 +154,14 @@ const WAITING_MAX: usize = 1024;
 impl Document {
     fn new(url: Arc<str>, is_kept: Arc<AtomicBool>) -> Document {
         let is_wished = AtomicBool::new(false);
-        Document { url, is_kept, is_wished, readers: Mutex::default(), state: Mutex::default() }
+        Document {
+            url,
+            is_kept,
+            is_wished,
+            readers: Mutex::default(),
+            state: Mutex::default(),
+            fetches: Fetches::default(),
+        }
     }
 
     /// Where it is.
@@ -201,6 +224,7 @@ impl Document {
     /// Errors: what a reader found wrong with it.
     pub fn put(&self, content: Option<&[u8]>) -> Result<(), String> {
         let mut said = Ok(());
+        let mut count = &self.fetches.failed;
         if let Some(content) = content {
             let readers = locked(&self.readers);
             let known = locked(&self.state).content.clone();
@@ -209,7 +233,10 @@ impl Document {
             for reader in readers.iter().filter_map(Weak::upgrade) {
                 said = said.and(reader.read(&content));
             }
+            count = if said.is_ok() { &self.fetches.good } else { &self.fetches.flawed };
+            self.fetches.last_s.store(date::seconds(), Relaxed);
         }
+        count.fetch_add(1, Relaxed);
         let mut state = locked(&self.state);
         state.tried = Some(clock::exact());
         self.is_wished.store(false, Relaxed);
@@ -325,6 +352,9 @@ mod tests {
         drop(second);
         assert_eq!(document.put(Some(b"two!")), Err("is loud".into()));
         assert_eq!(seen(&first), 2);
+        let counts = [&document.fetches.good, &document.fetches.flawed, &document.fetches.failed];
+        assert_eq!(counts.map(|count| count.load(Relaxed)), [2, 1, 1]);
+        assert!(document.fetches.last_s.load(Relaxed) > 0);
     }
 
     #[test]

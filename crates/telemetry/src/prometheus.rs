@@ -5,6 +5,7 @@ mod counts;
 
 use std::fmt::Write;
 use std::sync::atomic::Ordering::Relaxed;
+use tidegate_core::document::Fetches;
 use tidegate_core::meters::{BOUNDS_SECONDS, HistogramSum, Lag, Meters, PRIORITIES, Refused};
 use tidegate_core::plan::Snapshot;
 use tidegate_core::service::{Backend, Service};
@@ -37,8 +38,28 @@ pub fn text(scene: &Scene<'_>) -> String {
     services(scene, &mut out);
     backends(scene, &mut out);
     process(scene, &mut out);
+    documents(scene, &mut out);
     admin(scene, &mut out);
     out.0
+}
+
+/// Documents at URLs: sets of keys.
+fn documents(scene: &Scene<'_>, out: &mut Page) {
+    let mut documents = scene.shelf.documents.all();
+    documents.sort_by(|one, other| one.url().cmp(other.url()));
+    let name = "tidegate_document_fetches_total";
+    out.family(name, "counter", "Fetches of documents at URLs, by what came of them.");
+    for document in &documents {
+        let Fetches { good, flawed, failed, .. } = &document.fetches;
+        for (result, count) in [("good", good), ("flawed", flawed), ("failed", failed)] {
+            out.line(name, &[("url", document.url()), ("result", result)], count.load(Relaxed));
+        }
+    }
+    let name = "tidegate_document_fetched_seconds";
+    out.family(name, "gauge", "When a document was last fetched, in seconds since 1970; 0 for never.");
+    for document in &documents {
+        out.line(name, &[("url", document.url())], document.fetches.last_s.load(Relaxed));
+    }
 }
 
 fn requests(scene: &Scene<'_>, out: &mut Page) {

@@ -366,6 +366,7 @@ fn a_new_key_of_an_issuer_is_fetched_once_by_whoever_misses_it() {
         assert!(asking.into_iter().all(|one| one.join().unwrap() == 204), "each waited for the keys");
     });
     assert_eq!((status(&old), fetches.load(Relaxed)), (401, 2));
+    assert_eq!(gateway.metric("tidegate_document_fetches_total", &["result=\"good\""]), 2.0);
     gateway.stop();
 }
 
