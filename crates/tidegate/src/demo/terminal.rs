@@ -205,9 +205,21 @@ mod tests {
             .contains(LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG)
     }
 
-    /// One test, as a process has one terminal to take.
+    /// Set in the process that has nothing else to do than the test below.
+    const ALONE: &str = "TIDEGATE_TEST_ALONE";
+
+    /// One test, as a process has one terminal to take; and a process of its own, as a panic of any other test would
+    /// give it back.
     #[test]
     fn the_terminal_is_given_back_after_keys_and_panics() {
+        if std::env::var_os(ALONE).is_none() {
+            let name = "demo::terminal::tests::the_terminal_is_given_back_after_keys_and_panics";
+            let mut alone = std::process::Command::new(std::env::current_exe().unwrap());
+            let output = alone.args(["--exact", name]).env(ALONE, "1").output().unwrap();
+            let said = String::from_utf8_lossy(&output.stdout);
+            assert!(output.status.success() && said.contains("1 passed"), "{said}");
+            return;
+        }
         let (mut person, program) = terminal();
         let open = || {
             let (say, heard) = mpsc::channel(1);
