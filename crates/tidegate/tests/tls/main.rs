@@ -1,8 +1,9 @@
-//! TLS with real peers: openssl and curl as clients, nginx and a rustls server as backends.
+//! TLS with real peers: openssl, curl and sslyze as clients, nginx and a rustls server as backends.
 
 mod backends;
 mod clients;
 mod renewing;
+mod scanned;
 
 use std::net::SocketAddr;
 use std::process::{Command, Stdio};
