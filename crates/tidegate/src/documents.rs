@@ -69,7 +69,11 @@ async fn keep(document: Weak<Document>) {
                 }
                 failures = 0;
                 complain(&url, &mut complaint, said.err());
-                until_next(&fetched)
+                match complaint {
+                    None => until_next(&fetched),
+                    // Its publisher will mend it.
+                    Some(_) => jittered(AGE_MIN),
+                }
             }
             Err(reason) => {
                 if failures == 0 {
