@@ -157,6 +157,12 @@ pub trait Exchange: Source + Sink {
     /// In which protocol.
     fn protocol(&self) -> Protocol;
 
+    /// `Source::poll_fill` while nothing goes on before the body has come, and what has come of it is held in memory: the
+    /// client owes it, so that `min_rate` holds for it also if no length was stated.
+    fn poll_awaited(&mut self, cx: &mut Context<'_>) -> Poll<Result<Fill, Fault>> {
+        self.poll_fill(cx)
+    }
+
     /// How much request body is announced.
     fn length(&self) -> Length;
 

@@ -59,6 +59,9 @@ pub const FILTER_BYTES_MAX: usize = 16 << 10;
 /// Bytes of request bodies that the process holds in memory for policies, over all workers. 1,000 uploads of 64 KiB at
 /// once, and a small part of what any machine that serves so many has.
 pub const GATHERED_BYTES_MAX: usize = 64 << 20;
+/// The part of it that one client holds, told by its address: an eighth, so that one alone never keeps the others from
+/// having theirs, and 64 bodies of 128 KiB, far more than an honest client sends at once.
+pub const GATHERED_BYTES_PER_CLIENT_MAX: usize = GATHERED_BYTES_MAX / 8;
 /// Memory for what rate limits remember, over all workers: room for 5.2 million keys at a time, so that a million
 /// clients in a minute are counted truly. Taken from the system as keys come, 4 KiB at a time.
 pub const LIMIT_TABLE_BYTES_MAX: usize = 64 << 20;

@@ -1,20 +1,21 @@
 //! Step 3b: as much of the request's body as the policies of the route want to see is gathered in memory, before they
 //! look at it and before a backend is chosen. Routes whose policies look at no bodies never come here. What is held
-//! is counted over the whole process and has a bound; it goes on to the backend through `held`.
+//! is charged to the client and to the process (`charge`); it goes on to the backend through `held`.
 
 use std::future::poll_fn;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tidegate_core::clock::{self, Nanos};
 use tidegate_core::exchange::{Exchange, Fill};
 use tidegate_core::head::{Length, RequestHead, ResponseHead};
-use tidegate_core::limits::{GATHERED_BYTES_MAX, PIECES_MAX};
+use tidegate_core::limits::PIECES_MAX;
 use tidegate_core::outcome::{Outcome, Refusal};
 use tidegate_core::plan::RoutePlan;
-use tidegate_core::policy::RequestBody;
+use tidegate_core::policy::{Reason, RequestBody};
+use tidegate_wire::listen::counted_address;
 use tidegate_wire::scratch::{self, Leased};
 
+use crate::charge::{Charge, Full};
 use crate::pump::Stopped;
 use crate::receive::client_failure;
 use crate::record::Record;
@@ -22,40 +23,14 @@ use crate::rescue::Failure;
 
 /// A client may be silent for so long in all while its body is gathered. As long as `timeouts.idle` is by default.
 const GATHER_TIME: Duration = Duration::from_secs(60);
-/// Each byte that came gives it so much more: 1000 bytes a second are a listener's `min_rate` by default, and keep
-/// also bodies without a stated length from being gathered for ever.
+/// Each byte that came gives it so much more: 1000 bytes a second are a listener's `min_rate` by default. Holds also
+/// where that is off.
 const GATHER_TIME_PER_BYTE: Duration = Duration::from_millis(1);
 /// Bytes that are gathered before the other connections of the worker have their turn: 256 KiB are copied in some 20 µs
 /// and read from a socket in some 60.
 const TURN_BYTES: usize = 256 << 10;
 /// Room that a body begins with, if that much of it is to come.
 const ROOM_BYTES: usize = 4 << 10;
-
-/// What all bodies in memory hold now.
-static HELD: AtomicUsize = AtomicUsize::new(0);
-
-/// A part of what the process may hold, given back when dropped.
-#[derive(Default)]
-struct Charge(usize);
-
-impl Charge {
-    /// Raises it to `bytes`, unless that would be too much.
-    fn raise(&mut self, bytes: usize) -> bool {
-        let more = bytes.saturating_sub(self.0);
-        if HELD.fetch_add(more, Relaxed) + more > GATHERED_BYTES_MAX {
-            HELD.fetch_sub(more, Relaxed);
-            return false;
-        }
-        self.0 += more;
-        true
-    }
-}
-
-impl Drop for Charge {
-    fn drop(&mut self) {
-        HELD.fetch_sub(self.0, Relaxed);
-    }
-}
 
 /// The beginning of a body, or all of it.
 #[derive(Default)]
@@ -82,19 +57,19 @@ impl Gathered {
         RequestBody { bytes, is_whole: self.is_whole && bytes.len() == self.bytes.len() }
     }
 
-    /// Makes room for `more` bytes; `false` when the process holds as much as it may.
-    fn make_room(&mut self, more: usize, most: usize) -> bool {
+    /// Makes room for `more` bytes of `most` in all. What is charged is what is used, or was made room for: a spare text
+    /// that is larger has a bound of its own.
+    fn make_room(&mut self, more: usize, most: usize) -> Result<(), Full> {
         let needed = self.bytes.len() + more;
-        if needed > self.bytes.capacity() {
-            let wanted =
-                needed.max(2 * self.bytes.capacity()).max(ROOM_BYTES.min(most)).min(most.max(needed));
-            if !self.charge.raise(wanted) {
-                return false;
-            }
-            self.bytes.reserve_exact(wanted - self.bytes.len());
+        let room = self.bytes.capacity();
+        if needed <= room {
+            return self.charge.raise(needed);
         }
-        // What was kept from an earlier body counts as well.
-        self.charge.raise(self.bytes.capacity())
+        // By a quarter: a body that stalls right behind a step holds little more than it has sent.
+        let wanted = needed.max(room + room / 4).max(ROOM_BYTES).min(most.max(needed));
+        self.charge.raise(wanted)?;
+        self.bytes.reserve_exact(wanted - self.bytes.len());
+        Ok(())
     }
 }
 
@@ -109,10 +84,13 @@ pub(crate) async fn gather<E: Exchange>(
     plan: &RoutePlan,
     request: &RequestHead,
     client: &mut E,
-    record: &Record<'_>,
+    record: &mut Record<'_>,
 ) -> Result<Option<Box<Gathered>>, Failure> {
-    let Some(asked) = Asked::by(plan, request) else { return Ok(None) };
+    let Some(asked) = Asked::by(plan, request, client.length()) else { return Ok(None) };
     let mut gathered = Box::new(Gathered::default());
+    // Behind a trusted proxy each of its clients has a share.
+    let address = record.origin(client).client.address;
+    gathered.charge = Charge::of(address.map(|address| counted_address(address.ip())));
     gathered.bytes = scratch::text();
     if client.length() == Length::Empty {
         gathered.is_whole = true;
@@ -129,35 +107,62 @@ pub(crate) async fn gather<E: Exchange>(
     }
     let begun = clock::coarse();
     let deadline = plan.timeout.map_or(Nanos::NEVER, |timeout| record.head_at().after(timeout));
-    poll_fn(|cx| {
+    let result = poll_fn(|cx| {
         if let Poll::Ready(result) = poll(cx, client, &mut owes_interim, &mut gathered, &asked) {
             return Poll::Ready(result);
         }
         let earned = GATHER_TIME_PER_BYTE * u32::try_from(gathered.bytes.len()).unwrap_or(u32::MAX);
         let due = begun.after(GATHER_TIME + earned);
         client.poll_deadline(cx, due.min(deadline)).map(|()| {
-            Err(match deadline < due {
+            Err(Stop::Failed(match deadline < due {
                 true => Failure::new(504, Outcome::BackendTimeout),
                 false => Failure::refused(Refusal::new(408, "the request body came too slowly")),
-            })
+            }))
         })
     })
-    .await?;
-    Ok(Some(gathered))
+    .await;
+    match result {
+        // Who only watches sees less.
+        Ok(()) => Ok(Some(gathered)),
+        Err(Stop::Full(_)) if asked.is_observing => Ok(Some(gathered)),
+        Err(Stop::Full(full)) => Err(no_memory(full, plan, record)),
+        Err(Stop::Failed(failure)) => Err(failure),
+    }
+}
+
+/// Why gathering ended before all was there.
+enum Stop {
+    Full(Full),
+    Failed(Failure),
+}
+
+/// The answer to a request whose body there is no memory for. Why is for operators: a client that has its share is
+/// told that it asks too much, all others that we have too little.
+fn no_memory(full: Full, plan: &RoutePlan, record: &mut Record<'_>) -> Failure {
+    /// The policy that such refusals count for: none of the route's own.
+    const POLICY: &str = "body_memory";
+    let (status, outcome, reason) = match full {
+        Full::Client => (429, Outcome::Limited, "client_share"),
+        Full::Process => (503, Outcome::Shed, "full"),
+    };
+    record.refused(plan, POLICY, &Reason::new(reason), false);
+    Failure::new(status, outcome).with("retry-after", "1".into())
 }
 
 /// What the policies of a plan ask for.
 struct Asked {
     bytes: usize,
+    /// What can come of that at most.
+    room: usize,
     body_bytes_max: u64,
     /// All that ask only watch: without memory they see less, and the request goes on.
     is_observing: bool,
 }
 
 impl Asked {
-    /// Of a request; `None` when they ask for nothing.
-    fn by(plan: &RoutePlan, request: &RequestHead) -> Option<Asked> {
-        let mut asked = Asked { bytes: 0, body_bytes_max: plan.body_bytes_max, is_observing: true };
+    /// Of a request whose body is so long; `None` when they ask for nothing.
+    fn by(plan: &RoutePlan, request: &RequestHead, length: Length) -> Option<Asked> {
+        let mut asked = Asked { bytes: 0, room: 0, body_bytes_max: plan.body_bytes_max, is_observing: true };
         for planned in &plan.policies {
             if let Some(bytes) = planned.body_bytes_max()
                 && planned.policy.wants_body(request)
@@ -168,6 +173,10 @@ impl Asked {
         }
         let most = usize::try_from(plan.body_bytes_max).unwrap_or(usize::MAX);
         asked.bytes = asked.bytes.min(most);
+        asked.room = match length {
+            Length::Exact(length) => usize::try_from(length).unwrap_or(usize::MAX).min(asked.bytes),
+            Length::Empty | Length::Streamed => asked.bytes,
+        };
         (asked.bytes > 0).then_some(asked)
     }
 }
@@ -179,14 +188,15 @@ fn poll<E: Exchange>(
     owes_interim: &mut bool,
     gathered: &mut Gathered,
     asked: &Asked,
-) -> Poll<Result<(), Failure>> {
+) -> Poll<Result<(), Stop>> {
     if *owes_interim {
-        ready!(client.poll_flush(cx)).map_err(|_| Failure::client_gone())?;
+        ready!(client.poll_flush(cx)).map_err(|_| Stop::Failed(Failure::client_gone()))?;
         *owes_interim = false;
     }
     let mut turn = 0;
     loop {
-        let fill = ready!(client.poll_fill(cx)).map_err(|fault| client_failure(Stopped::Source(fault)))?;
+        let fill = ready!(client.poll_awaited(cx))
+            .map_err(|fault| Stop::Failed(client_failure(Stopped::Source(fault))))?;
         let left = asked.bytes - gathered.bytes.len();
         match fill {
             Fill::End => {
@@ -194,18 +204,12 @@ fn poll<E: Exchange>(
                 return Poll::Ready(Ok(()));
             }
             Fill::Data if left == 0 && asked.bytes as u64 == asked.body_bytes_max => {
-                return Poll::Ready(Err(client_failure(Stopped::TooLarge)));
+                return Poll::Ready(Err(Stop::Failed(client_failure(Stopped::TooLarge))));
             }
             Fill::Data if left == 0 => return Poll::Ready(Ok(())),
             Fill::Data => {}
         }
-        let Some(taken) = take(client, gathered, left, asked.bytes) else {
-            return Poll::Ready(match asked.is_observing {
-                true => Ok(()),
-                false => Err(Failure::new(503, Outcome::Shed).with("retry-after", "1".into())),
-            });
-        };
-        turn += taken;
+        turn += take(client, gathered, left, asked.room).map_err(Stop::Full)?;
         if turn >= TURN_BYTES {
             cx.waker().wake_by_ref();
             return Poll::Pending;
@@ -213,15 +217,18 @@ fn poll<E: Exchange>(
     }
 }
 
-/// Takes up to `left` of the bytes that lie ready, and says how many; `None` when there is no memory for them.
-fn take<E: Exchange>(client: &mut E, gathered: &mut Gathered, left: usize, most: usize) -> Option<usize> {
+/// Takes up to `left` of the bytes that lie ready, and says how many, unless there is no memory for them.
+fn take<E: Exchange>(
+    client: &mut E,
+    gathered: &mut Gathered,
+    left: usize,
+    most: usize,
+) -> Result<usize, Full> {
     let mut pieces: [&[u8]; PIECES_MAX] = [&[]; PIECES_MAX];
     let count = client.pieces(&mut pieces);
     let ready: usize = pieces[..count].iter().map(|piece| piece.len()).sum();
     let wanted = ready.min(left);
-    if !gathered.make_room(wanted, most) {
-        return None;
-    }
+    gathered.make_room(wanted, most)?;
     let mut rest = wanted;
     for piece in &pieces[..count] {
         let n = piece.len().min(rest);
@@ -229,7 +236,7 @@ fn take<E: Exchange>(client: &mut E, gathered: &mut Gathered, left: usize, most:
         rest -= n;
     }
     client.consume(wanted);
-    Some(wanted)
+    Ok(wanted)
 }
 
 #[cfg(test)]
@@ -237,20 +244,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_more_is_held_than_may_be_and_all_of_it_is_given_back() {
-        let mut held: Vec<Gathered> = Vec::new();
-        let before = HELD.load(Relaxed);
-        loop {
-            let mut one = Gathered::default();
-            if !one.make_room(1 << 20, 1 << 20) {
-                break;
+    fn a_body_is_charged_little_more_than_it_has_sent() {
+        for piece in [1, 100, 4096, 16 << 10, 65_537] {
+            let mut gathered = Gathered::default();
+            while gathered.bytes.len() < 1 << 20 {
+                gathered.make_room(piece, 2 << 20).unwrap();
+                gathered.bytes.resize(gathered.bytes.len() + piece, 0);
+                let (sent, charged) = (gathered.bytes.len(), gathered.charge.bytes());
+                assert!(gathered.bytes.capacity() <= charged, "all there is room for is charged");
+                assert!(charged <= sent + sent / 4 + ROOM_BYTES, "{charged} for {sent} in pieces of {piece}");
             }
-            held.push(one);
         }
-        assert_eq!(held.len(), (GATHERED_BYTES_MAX - before) >> 20);
-        assert!(!Gathered::default().make_room(GATHERED_BYTES_MAX, GATHERED_BYTES_MAX));
-        drop(held);
-        assert_eq!(HELD.load(Relaxed), before);
+        let mut whole = Gathered::default();
+        whole.make_room(10, 10).unwrap();
+        assert_eq!(whole.charge.bytes(), 10, "what cannot come is not charged");
+        let mut spare = Gathered::default();
+        spare.bytes = Vec::with_capacity(16 << 10);
+        spare.make_room(10, 1 << 20).unwrap();
+        assert_eq!(spare.charge.bytes(), 10);
     }
 
     #[test]

@@ -130,6 +130,13 @@ impl<E: Exchange> Exchange for Held<'_, E> {
         self.client.protocol()
     }
 
+    fn poll_awaited(&mut self, cx: &mut Context<'_>) -> Poll<Result<Fill, Fault>> {
+        match self.left() {
+            Some(_) => Poll::Ready(Ok(Fill::Data)),
+            None => self.client.poll_awaited(cx),
+        }
+    }
+
     fn length(&self) -> Length {
         self.client.length()
     }

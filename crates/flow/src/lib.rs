@@ -3,6 +3,7 @@
 
 mod again;
 mod call;
+mod charge;
 mod deliver;
 mod door;
 mod filtered;

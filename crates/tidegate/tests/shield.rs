@@ -5,13 +5,17 @@ use std::time::Duration;
 
 use tidegate_testkit::backend::OK;
 use tidegate_testkit::gateway::await_true;
-use tidegate_testkit::{Gateway, RawBackend, Setup};
+use tidegate_testkit::{Gateway, How, RawBackend, Setup};
 
 const BIN: &str = env!("CARGO_BIN_EXE_tidegate");
 
 fn gateway(backend: &RawBackend, shield: &str) -> Gateway {
+    start(Setup::new(BIN), backend, shield)
+}
+
+fn start(setup: Setup, backend: &RawBackend, shield: &str) -> Gateway {
     let address = backend.address;
-    Setup::new(BIN).start(&format!(
+    setup.start(&format!(
         "services: {{ origin: {{ backends: [\"{address}\"] }} }}\n\
          routes: [{{ name: shop, match: /**, to: origin, shield: {shield} }}]"
     ))
@@ -89,21 +93,26 @@ fn watching_it_lets_all_pass_and_counts() {
     gateway.stop();
 }
 
-/// A thousand clients at once, each with a body half sent: what is held of them is bounded, they are answered once the
+/// A thousand clients of twenty addresses at once, each with a body half sent: what is held of them is bounded, they are answered once the
 /// rest has come, and when they go away nothing of it is left.
 #[test]
 fn a_thousand_uploads_at_once_are_held_within_the_bound() {
     const CLIENTS: usize = 1000;
     const BODY: usize = 120 << 10;
     let backend = RawBackend::answering(OK);
-    let gateway = gateway(&backend, "true");
-    let head =
-        format!("POST /a HTTP/1.1\r\nHost: a\r\nContent-Type: text/plain\r\nContent-Length: {BODY}\r\n\r\n");
+    let gateway = start(Setup::new(BIN).trusted("[127.0.0.1]"), &backend, "true");
+    let head = |client: usize| {
+        format!(
+            "POST /a HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 192.0.2.{}\r\nContent-Type: text/plain\r\n\
+             Content-Length: {BODY}\r\n\r\n",
+            client % 20
+        )
+    };
     let half = vec![b'x'; BODY / 2];
     let mut clients: Vec<_> = (0..CLIENTS)
-        .map(|_| {
+        .map(|number| {
             let mut client = gateway.connect();
-            client.send(&head).send(&half);
+            client.send(head(number)).send(&half);
             client
         })
         .collect();
@@ -121,8 +130,77 @@ fn a_thousand_uploads_at_once_are_held_within_the_bound() {
     assert!(taken > 0 && taken + shed == CLIENTS, "{taken} taken, {shed} shed");
     drop(clients);
     await_true("all of it is given back", Duration::from_secs(10), || {
-        let answer = gateway.ask(format!("{head}{}", "y".repeat(BODY)));
+        let answer = gateway.ask(format!("{}{}", head(0), "y".repeat(BODY)));
         answer.status() == 200
     });
+    gateway.stop();
+}
+
+/// How a body is sent whose length nobody states.
+fn chunk(bytes: usize) -> String {
+    format!("{bytes:x}\r\n{}\r\n", "x".repeat(bytes))
+}
+
+fn upload(client: &str) -> String {
+    format!(
+        "POST /a HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: {client}\r\nContent-Type: text/plain\r\n\
+         Transfer-Encoding: chunked\r\n\r\n"
+    )
+}
+
+/// One client begins twice the uploads that would fill what the process holds, and goes on with none.
+#[test]
+fn one_client_with_stalled_uploads_has_its_share_and_others_theirs() {
+    const UPLOADS: usize = 1000;
+    let backend = RawBackend::answering(OK);
+    let gateway = start(Setup::new(BIN).trusted("[127.0.0.1]"), &backend, "true");
+    let before = gateway.process().pss_kib();
+    let stalled = [upload("192.0.2.1"), chunk((64 << 10) + 1)].concat();
+    let mut hostile: Vec<_> = (0..UPLOADS)
+        .map(|_| {
+            let mut client = gateway.connect();
+            // Those beyond the share may be refused while this is sent.
+            let _ = client.try_send(stalled.as_bytes());
+            client
+        })
+        .collect();
+    let refused =
+        || gateway.metric("tidegate_refusals_total", &["policy=\"body_memory\"", "reason=\"client_share\""]);
+    await_true("most of them are refused", Duration::from_secs(10), || refused() >= 0.85 * UPLOADS as f64);
+    assert!(refused() < 0.95 * UPLOADS as f64, "the share is used");
+    let grown = gateway.process().pss_kib().saturating_sub(before);
+    // What 1000 connections have had on their way is most of it.
+    assert!(grown < 64 << 10, "{grown} KiB");
+    let (_, answer) = hostile[UPLOADS - 1].final_response("POST").expect("an answer");
+    assert_eq!((answer.status(), answer.value("retry-after")), (429, "1"));
+    assert!(String::from_utf8_lossy(&answer.body).contains(r#""code":"limited""#));
+
+    for (client, expected) in [("192.0.2.1", 429), ("192.0.2.2", 200), ("2001:db8::1", 200)] {
+        let whole = [upload(client), chunk(120 << 10), "0\r\n\r\n".into()].concat();
+        assert_eq!(gateway.ask(whole).status(), expected, "{client}");
+    }
+    drop(hostile);
+    gateway.stop();
+}
+
+/// Ten seconds pass before a rate is judged, so this takes a little more.
+#[test]
+fn a_body_without_a_length_is_not_waited_for_when_it_stalls() {
+    let backend = RawBackend::answering(OK);
+    let gateway = gateway(&backend, "true");
+    let begin = std::time::Instant::now();
+    let mut client = gateway.connect().with_patience(Duration::from_millis(500));
+    client.send(upload("")).send(chunk(1000));
+    let answer = loop {
+        client.send(chunk(1));
+        match client.response("POST") {
+            Err(lost) if lost.how == How::Silent => {
+                assert!(begin.elapsed() < Duration::from_secs(25), "still waited for");
+            }
+            other => break other.expect("an answer"),
+        }
+    };
+    assert_eq!(answer.status(), 408);
+    assert!(begin.elapsed() > Duration::from_secs(5), "judged after {:?}", begin.elapsed());
     gateway.stop();
 }

@@ -97,11 +97,23 @@ impl Stream {
         Some((min_rate / u64::from(self.shared.streams.get().max(1))).max(1))
     }
 
-    /// Pending on bytes the client owes us: watches their rate.
+    /// Pending on bytes the client owes us if it has stated how many there are: watches their rate.
     fn watch_in(&mut self, cx: &mut Context<'_>) -> Poll<Result<Fill, Fault>> {
         match (self.announced.length, self.min_rate()) {
             (Length::Exact(_), Some(min_rate)) => self.pace.wait(cx, Way::In, min_rate, self.receiving.taken),
             _ => Poll::Pending,
+        }
+    }
+
+    /// The same of a body that is held in memory until it is there, whatever its length. Without one it has to come at
+    /// the listener's whole rate: streams that ask for nothing shall not divide what such a one owes.
+    fn watch_awaited(&mut self, cx: &mut Context<'_>) -> Poll<Result<Fill, Fault>> {
+        let min_rate = self.shared.serving.limits.get().min_rate;
+        match (self.announced.length, min_rate) {
+            (Length::Streamed, Some(min_rate)) => {
+                self.pace.wait(cx, Way::In, min_rate.max(1), self.receiving.taken)
+            }
+            _ => self.watch_in(cx),
         }
     }
 
@@ -171,6 +183,16 @@ impl Exchange for Stream {
 
     fn protocol(&self) -> Protocol {
         Protocol::Http2
+    }
+
+    fn poll_awaited(&mut self, cx: &mut Context<'_>) -> Poll<Result<Fill, Fault>> {
+        match self.receiving.poll_fill(cx) {
+            Poll::Pending => self.watch_awaited(cx),
+            ready => {
+                self.pace.moved(Way::In);
+                ready
+            }
+        }
     }
 
     fn length(&self) -> Length {

@@ -28,11 +28,14 @@ impl Server {
         (framing, is_chunked, connection)
     }
 
+    /// Pending on bytes that the client owes us if it has stated how many there are. Others come when they come.
+    fn watch_owed(&mut self, cx: &mut Context<'_>) -> Poll<Result<Fill, Fault>> {
+        if self.inbound.is_owed() { self.watch_in(cx) } else { Poll::Pending }
+    }
+
     /// Pending on bytes the client owes us: watches their rate.
     fn watch_in(&mut self, cx: &mut Context<'_>) -> Poll<Result<Fill, Fault>> {
-        let Some(min_rate) = self.serving.limits.get().min_rate.filter(|_| self.inbound.is_owed()) else {
-            return Poll::Pending;
-        };
+        let Some(min_rate) = self.serving.limits.get().min_rate else { return Poll::Pending };
         let taken = self.inbound.taken;
         match self.slow_in.waiting(clock::coarse(), min_rate, || taken) {
             Err(fault) => Poll::Ready(Err(fault)),
@@ -102,7 +105,7 @@ impl Server {
 impl Source for Server {
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<Fill, Fault>> {
         match self.inbound.poll_fill(&mut self.socket, cx) {
-            Poll::Pending => self.watch_in(cx),
+            Poll::Pending => self.watch_owed(cx),
             ready => {
                 self.moved_in();
                 ready
@@ -137,7 +140,7 @@ impl Source for Server {
         max: usize,
     ) -> Poll<Result<usize, Fault>> {
         match self.inbound.poll_splice(&mut self.socket, cx, pipe, max) {
-            Poll::Pending => self.watch_in(cx).map_ok(|_| 0),
+            Poll::Pending => self.watch_owed(cx).map_ok(|_| 0),
             ready => {
                 self.moved_in();
                 ready
@@ -199,6 +202,16 @@ impl Exchange for Server {
         match self.request.version {
             Version::Http10 => Protocol::Http10,
             Version::Http11 => Protocol::Http11,
+        }
+    }
+
+    fn poll_awaited(&mut self, cx: &mut Context<'_>) -> Poll<Result<Fill, Fault>> {
+        match self.inbound.poll_fill(&mut self.socket, cx) {
+            Poll::Pending => self.watch_in(cx),
+            ready => {
+                self.moved_in();
+                ready
+            }
         }
     }
 
