@@ -8,5 +8,7 @@ mod sqlite;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod turn_tests;
 
 pub use quotas::Leases;

@@ -12,13 +12,15 @@ use tidegate_core::problem::Problem;
 use tidegate_core::quotas::{Ask, Debit, Quota, QuotaCounts, Quotas};
 use tidegate_core::units::Period;
 
-use super::lease::{Lease, Said, Want};
+use super::lease::{Lease, Rest, Said, Taken, Want};
 use super::sqlite::{Database, END_LOOK, Order, Row};
 
 /// Maps of a quota: workers seldom meet in one.
 const SHARDS: usize = 16;
 /// Keys of a full map that are looked at for one to leave.
 const LOOKS_MAX: usize = 8;
+/// How many times its keys a map has while the store takes nothing. Beyond that, what one owes is forgotten.
+const CROWDED: u64 = 2;
 
 /// Route, name and period.
 type QuotaName = (Box<str>, Box<str>, &'static str);
@@ -111,8 +113,10 @@ impl Leases {
                 while lease.is_pending() && Instant::now() < end {
                     std::thread::sleep(END_LOOK);
                 }
-                if let Some(order) = quota.give_back(key, lease) {
-                    let _ = database.orders.send(order); // it has ended: nothing more can be done
+                // All before the first is told: what the store gives back is not told again.
+                let closed: Vec<Rest> = std::iter::from_fn(|| lease.take_closed()).collect();
+                for rest in closed.into_iter().chain(lease.take_rest()) {
+                    database.order_until(end, quota.correct(key, lease, rest));
                 }
             }
         }
@@ -170,38 +174,73 @@ impl OneQuota {
         shard.entry(key.into()).or_default().clone()
     }
 
-    /// Forgets a key that nobody asks about just now. What it has used is in the store.
+    /// Forgets a key that nobody asks about just now. What the store does not know of it is told before: it leaves when
+    /// somebody needs room again. A store that takes nothing thus lets the map grow, to its bound.
     fn make_room(&self, shard: &mut Shard) {
-        let is_idle = |lease: &Arc<Lease>| Arc::strong_count(lease) == 1;
-        let mut looked_at = shard.iter().take(LOOKS_MAX);
-        let Some(key) = looked_at.find(|(_, lease)| is_idle(lease)).map(|(key, _)| key.clone()) else {
-            return;
-        };
-        if let Some(lease) = shard.remove(&key) {
+        let is_crowded = self.shared.meters.keys.load(Relaxed) >= self.shared.keys_max as u64 * CROWDED;
+        let idle = shard.iter().filter(|(_, lease)| Arc::strong_count(lease) == 1).take(LOOKS_MAX);
+        let (settled, unsettled): (Vec<_>, Vec<_>) = idle.partition(|(_, lease)| lease.is_settled());
+        let (leaving, unsettled) = (settled.first().copied(), unsettled.first().copied());
+        // Also when one can leave: so the next finds one too.
+        if let Some((key, lease)) = unsettled {
+            self.settle(key, lease);
+        }
+        let leaving = leaving.or(unsettled.filter(|_| is_crowded)).map(|(key, _)| key.clone());
+        if leaving.is_some_and(|key| shard.remove(&key).is_some()) {
             self.shared.meters.keys.fetch_sub(1, Relaxed);
-            if let Some(order) = self.give_back(&key, &lease) {
-                self.shared.order(order);
+        }
+    }
+
+    /// Tells the store what it does not know of a key.
+    fn settle(&self, key: &[u8], lease: &Arc<Lease>) {
+        self.settle_closed(key, lease);
+        if let Some(rest) = lease.take_rest() {
+            self.tell(key, lease, rest);
+        }
+    }
+
+    fn settle_closed(&self, key: &[u8], lease: &Arc<Lease>) {
+        while let Some(rest) = lease.take_closed() {
+            if !self.tell(key, lease, rest) {
+                return;
             }
         }
+    }
+
+    /// Whether the store takes it. If not, the lease has it again.
+    fn tell(&self, key: &[u8], lease: &Arc<Lease>, rest: Rest) -> bool {
+        let is_taken = self.shared.order(self.correct(key, lease, rest));
+        if !is_taken {
+            lease.back(&rest);
+        }
+        is_taken
     }
 
     fn row(&self, key: &[u8], until_s: u64) -> Row {
         Row { place: self.place.clone(), key: key.into(), until_s }
     }
 
-    /// What the store has to be told when a lease goes.
-    fn give_back(&self, key: &[u8], lease: &Lease) -> Option<Order> {
-        let (until_s, unused, owed) = lease.close()?;
-        (unused > 0 || owed > 0).then(|| Order::Correct { row: self.row(key, until_s), unused, owed })
+    fn correct(&self, key: &[u8], lease: &Arc<Lease>, rest: Rest) -> Order {
+        Order::Correct { row: self.row(key, rest.until_s), rest, lease: lease.clone() }
     }
 
-    /// Asks the store for what a lease wants.
-    fn ask_store(&self, lease: &Arc<Lease>, want: Option<Want>, ask: &Ask<'_>) -> Asked {
-        let Some(want) = want else { return Asked::Nothing };
+    /// Asks a lease, and the store for what it wants.
+    fn ask(&self, lease: &Arc<Lease>, ask: &Ask<'_>) -> (Said, Asked) {
+        let Taken { said, want, has_closed } = lease.take(ask);
         let key = &ask.key[..ask.key.len().min(QUOTA_KEY_BYTES_MAX)];
+        if has_closed {
+            self.settle_closed(key, lease);
+        }
+        let asked = match want {
+            Some(want) => self.ask_store(lease, key, want, ask.now_s),
+            None => Asked::Nothing,
+        };
+        (said, asked)
+    }
+
+    fn ask_store(&self, lease: &Arc<Lease>, key: &[u8], want: Want, now_s: u64) -> Asked {
         let row = self.row(key, want.until_s);
-        let order = Order::Lease { row, want, now_s: ask.now_s, lease: lease.clone() };
-        if self.shared.order(order) {
+        if self.shared.order(Order::Lease { row, want, now_s, lease: lease.clone() }) {
             return Asked::Sent;
         }
         lease.failed(&want);
@@ -239,8 +278,7 @@ impl Shared {
 impl Quota for OneQuota {
     fn take(&self, ask: Ask<'_>) -> Debit<'_> {
         let lease = self.lease(ask.key);
-        let (said, want) = lease.take(&ask);
-        let asked = self.ask_store(&lease, want, &ask);
+        let (said, asked) = self.ask(&lease, &ask);
         match said {
             Said::Granted(left) => Debit::Granted { left },
             Said::Spent => Debit::Spent,
@@ -265,8 +303,7 @@ impl OneQuota {
             let mut answered = std::pin::pin!(lease.answered.notified());
             answered.as_mut().enable();
             let failures = self.shared.meters.failures.load(Relaxed);
-            let (said, want) = lease.take(ask);
-            let asked = self.ask_store(lease, want, ask);
+            let (said, asked) = self.ask(lease, ask);
             match said {
                 Said::Granted(left) => return Debit::Granted { left },
                 Said::Spent => return Debit::Spent,

@@ -9,19 +9,19 @@ use std::time::Duration;
 use tidegate_core::quotas::{Ask, Debit, Quota, Quotas};
 use tidegate_core::units::Period;
 
-const NOW: u64 = 1_700_000_000;
-const UNTIL: u64 = NOW + 1000;
-const LONG: Duration = Duration::from_secs(10);
+pub(super) const NOW: u64 = 1_700_000_000;
+pub(super) const UNTIL: u64 = NOW + 1000;
+pub(super) const LONG: Duration = Duration::from_secs(10);
 
 /// An open store in a folder of its own or of an earlier one.
-fn opened(folder: &Path) -> (Leases, Arc<dyn Quota>) {
+pub(super) fn opened(folder: &Path) -> (Leases, Arc<dyn Quota>) {
     let leases = Leases::default();
     let quota = leases.quota("orders", "quota", Period::Day);
     leases.open(folder).unwrap();
     (leases, quota)
 }
 
-fn ask(key: &[u8], count: u64) -> Ask<'_> {
+pub(super) fn ask(key: &[u8], count: u64) -> Ask<'_> {
     Ask { key, count, now_s: NOW, until_s: UNTIL }
 }
 
@@ -42,7 +42,7 @@ fn block<T>(future: impl Future<Output = T>) -> T {
 }
 
 /// Asks so often; how often it may pass.
-fn passes(quota: &dyn Quota, asks: usize, of: Ask<'_>) -> usize {
+pub(super) fn passes(quota: &dyn Quota, asks: usize, of: Ask<'_>) -> usize {
     block(async {
         let mut passed = 0;
         for _ in 0..asks {
@@ -53,7 +53,7 @@ fn passes(quota: &dyn Quota, asks: usize, of: Ask<'_>) -> usize {
 }
 
 /// What the database counts: key, end of the period, used.
-fn counted(folder: &Path) -> Vec<(String, u64, u64)> {
+pub(super) fn counted(folder: &Path) -> Vec<(String, u64, u64)> {
     let database = Connection::open(folder.join("tidegate.db")).unwrap();
     let mut rows = database.prepare("SELECT key, until, used FROM quotas ORDER BY until, key").unwrap();
     let row = |row: &rusqlite::Row<'_>| {
@@ -121,11 +121,8 @@ fn a_new_period_begins_anew() {
     let of = Ask { key: b"web", count: 1000, now_s: NOW + step, until_s: UNTIL + step };
     assert_eq!(passes(&*quota, 1, of), 0, "the clock was put back: that period is spent");
     leases.close(LONG);
-    let expected = [(UNTIL, 1000), (UNTIL + step, 1000)];
-    let counted = counted(folder.path());
-    assert_eq!(counted[..2], expected.map(|(until, used)| ("web".to_owned(), until, used)));
-    assert!((10..=20).contains(&counted[2].2), "a lease of a period that was left is not given back");
-    assert_eq!(counted.len(), 3);
+    let expected = [(UNTIL, 1000), (UNTIL + step, 1000), (UNTIL + 2 * step, 10)];
+    assert_eq!(counted(folder.path()), expected.map(|(until, used)| ("web".to_owned(), until, used)));
 }
 
 #[test]
@@ -150,7 +147,7 @@ fn keys_beyond_the_bound_are_kept_by_the_store_alone() {
         for key in &keys {
             assert_eq!(passes(&*quota, 1, ask(key.as_bytes(), 1000)), 1);
         }
-        assert!(leases.counts().keys <= 50 + 16, "{:?}", leases.counts());
+        assert!(leases.counts().keys <= 50 + 2 * 16, "{:?}", leases.counts());
     }
     leases.close(LONG);
     assert_eq!(counted(folder.path()), keys.iter().map(|key| (key.clone(), UNTIL, 3)).collect::<Vec<_>>());
@@ -162,8 +159,8 @@ fn without_the_store_requests_go_on_credit_within_the_quota() {
     let (leases, quota) = opened(folder.path());
     assert_eq!(passes(&*quota, 5, ask(b"web", 20)), 5);
     leases.close(LONG);
-    assert_eq!(passes(&*quota, 30, ask(b"web", 20)), 20, "what was used before is not known any more");
-    assert_eq!(leases.counts().owed, 20);
+    assert_eq!(passes(&*quota, 30, ask(b"web", 20)), 15, "what was used before is still known");
+    assert_eq!(leases.counts().owed, 15);
 }
 
 #[test]
@@ -185,6 +182,16 @@ fn a_store_that_cannot_be_used_is_told_with_what_to_do() {
     check(&newer, "written by a newer version: its form is 99, this one knows 1", "run that version");
     let damaged = |folder: &Path| std::fs::write(folder.join("tidegate.db"), [7; 9000]).unwrap();
     check(&damaged, "is damaged", "put back a copy");
+    let damaged_within = |folder: &Path| {
+        let (leases, quota) = opened(folder);
+        passes(&*quota, 1, ask(b"web", 10));
+        leases.close(LONG);
+        let file = folder.join("tidegate.db");
+        let mut bytes = std::fs::read(&file).unwrap();
+        bytes[4096..].fill(7);
+        std::fs::write(&file, bytes).unwrap();
+    };
+    check(&damaged_within, "is damaged", "put back a copy");
     let taken = |folder: &Path| {
         // Held until the test's end, by a thread of its own.
         let (leases, _) = opened(folder);
@@ -193,6 +200,36 @@ fn a_store_that_cannot_be_used_is_told_with_what_to_do() {
     check(&taken, "is in use by another gateway", "a folder of its own");
     let folder = |folder: &Path| std::fs::create_dir(folder.join("tidegate.db")).unwrap();
     check(&folder, "cannot open the store", "a folder this user may write to");
+}
+
+#[test]
+fn a_folder_that_takes_no_files_is_told() {
+    let leases = Leases::default();
+    leases.quota("orders", "quota", Period::Day);
+    // Nobody can make a file there, whatever their rights.
+    let problem = leases.open(Path::new("/proc")).unwrap_err();
+    assert!(problem.reason.starts_with("cannot open the store /proc/tidegate.db"), "{}", problem.reason);
+}
+
+#[test]
+fn counts_of_the_first_form_are_taken_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = Connection::open(folder.path().join("tidegate.db")).unwrap();
+    // As the first release makes it: this text never changes.
+    let first = format!(
+        "CREATE TABLE quotas (
+            route TEXT NOT NULL, name TEXT NOT NULL, period TEXT NOT NULL, key BLOB NOT NULL, until INTEGER NOT NULL,
+            used INTEGER NOT NULL, PRIMARY KEY (route, name, period, key, until)) WITHOUT ROWID;
+        CREATE INDEX quotas_by_until ON quotas (until);
+        INSERT INTO quotas VALUES ('orders', 'quota', 'day', x'776562', {UNTIL}, 13);
+        PRAGMA user_version = 1;"
+    );
+    database.execute_batch(&first).unwrap();
+    drop(database);
+    let (leases, quota) = opened(folder.path());
+    assert_eq!(passes(&*quota, 30, ask(b"web", 20)), 7);
+    leases.close(LONG);
+    assert_eq!(counted(folder.path()), [("web".to_owned(), UNTIL, 20)]);
 }
 
 #[test]
@@ -226,24 +263,25 @@ fn a_store_that_fails_is_no_outage() {
 
 #[test]
 fn what_is_owed_is_debited_once_the_store_is_back() {
-    use lease::{Lease, Said, grant};
+    use lease::{Lease, Said, Taken, grant};
     let (lease, of) = (Lease::default(), ask(b"web", 1000));
-    let (said, want) = lease.take(&of);
+    let Taken { said, want, .. } = lease.take(&of);
     let want = want.unwrap();
     assert_eq!((said, want.wanted, want.owed), (Said::Empty, 10, 0));
-    assert_eq!(lease.take(&of), (Said::Empty, None), "the store is asked once at a time");
+    let waits = Taken { said: Said::Empty, want: None, has_closed: false };
+    assert_eq!(lease.take(&of), waits, "the store is asked once at a time");
     lease.failed(&want);
     for left in [999, 998, 997] {
         assert_eq!(lease.owe(&of), Said::Granted(left));
     }
-    let want = lease.take(&of).1.unwrap();
+    let want = lease.take(&of).want.unwrap();
     assert_eq!((want.wanted, want.owed), (10, 3));
     assert_eq!(lease.owe(&of), Said::Granted(996), "while the store is being asked");
     // 100 were counted before this process began.
     let granted = grant(&want, 100);
     assert_eq!((granted.granted, granted.debited), (10, 113));
     lease.granted(&want, granted);
-    let (said, want) = lease.take(&of);
+    let Taken { said, want, .. } = lease.take(&of);
     assert_eq!(said, Said::Granted(1000 - 103 - 1 - 1), "what is owed still is not left");
     assert_eq!(want.unwrap().owed, 1);
 }
@@ -266,7 +304,7 @@ fn a_lease_is_small_beside_the_quota_and_smaller_near_its_end() {
         (1_000_000, 999_000, 100),
     ];
     for (count, used, expected) in cases {
-        let want = Lease::default().take(&ask(b"web", count)).1.unwrap();
+        let want = Lease::default().take(&ask(b"web", count)).want.unwrap();
         assert_eq!(grant(&want, used).granted, expected, "{used} of {count}");
     }
 }

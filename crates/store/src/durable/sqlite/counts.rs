@@ -37,9 +37,13 @@ pub(super) fn write<'o>(
                     transaction.execute("DELETE FROM quotas WHERE until < ?1", params![old as i64])?;
                 }
             }
-            Order::Correct { row, unused, owed } => {
+            Order::Correct { row, rest, .. } => {
                 let used = used(&transaction, row)?;
-                set(&transaction, row, (used + owed).saturating_sub(*unused))?;
+                let corrected = (used + rest.owed).saturating_sub(rest.unused);
+                // A count that was removed meanwhile does not come back as nothing.
+                if corrected != used {
+                    set(&transaction, row, corrected)?;
+                }
             }
             Order::End => {}
         }

@@ -9,14 +9,14 @@ use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tidegate_core::limits::STORE_QUEUE_MAX;
 use tidegate_core::problem::Problem;
 
-use super::lease::{Lease, Want};
+use super::lease::{Lease, Rest, Want};
 use super::quotas::{Place, Shared};
 
 /// The file in the state folder.
@@ -41,8 +41,8 @@ pub(super) struct Row {
 pub(super) enum Order {
     /// Debit what a lease wants, and tell it.
     Lease { row: Row, want: Want, now_s: u64, lease: Arc<Lease> },
-    /// Count what is owed, and not what was leased and not used.
-    Correct { row: Row, unused: u64, owed: u64 },
+    /// Count what is owed, and not what was leased and not used; and tell the lease.
+    Correct { row: Row, rest: Rest, lease: Arc<Lease> },
     /// End, when everything before is written.
     End,
 }
@@ -67,9 +67,20 @@ impl Database {
         Ok(Database { orders, thread: Mutex::new(Some(thread)) })
     }
 
+    /// Orders once there is room, if that is before `end`.
+    pub(super) fn order_until(&self, end: Instant, mut order: Order) {
+        while let Err(TrySendError::Full(refused)) = self.orders.try_send(order) {
+            if Instant::now() >= end {
+                return;
+            }
+            order = refused;
+            std::thread::sleep(END_LOOK);
+        }
+    }
+
     /// Has everything written, and ends; waits for it no longer than until `end`.
     pub(super) fn finish(&self, end: Instant) {
-        let _ = self.orders.send(Order::End); // it has ended already: just as well
+        self.order_until(end, Order::End);
         let thread = self.thread.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
         while thread.as_ref().is_some_and(|thread| !thread.is_finished()) && Instant::now() < end {
             std::thread::sleep(END_LOOK);
@@ -96,8 +107,25 @@ fn opened(path: &Path) -> Result<Connection, Problem> {
         Ok(connection)
     };
     let mut connection = set_up().map_err(|error| unusable(path, &error))?;
+    check(&connection, path)?;
     migrations::migrate(&mut connection, path)?;
     Ok(connection)
+}
+
+/// Refuses a file whose pages do not fit together: its counts would be served on credit until somebody looked. Reads
+/// all of it, some 100 MB in a second.
+fn check(connection: &Connection, path: &Path) -> Result<(), Problem> {
+    let said: Result<String, _> = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0));
+    match said {
+        Ok(said) if said == "ok" => Ok(()),
+        Ok(said) => Err(damaged(path, said.lines().last().unwrap_or_default())),
+        Err(error) => Err(unusable(path, &error)),
+    }
+}
+
+fn damaged(path: &Path, why: &str) -> Problem {
+    Problem::new(format!("the store {} is damaged: {why}", path.display()))
+        .hint("put back a copy of it, or move it away: its counts then begin anew")
 }
 
 /// Why a file cannot be used, and what to do.
@@ -108,10 +136,7 @@ fn unusable(path: &Path, error: &rusqlite::Error) -> Problem {
             Problem::new(format!("the store {shown} is in use by another gateway"))
                 .hint("give each gateway a folder of its own: `state: { dir: … }`")
         }
-        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
-            Problem::new(format!("the store {shown} is damaged: {error}"))
-                .hint("put back a copy of it, or move it away: its counts then begin anew")
-        }
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => damaged(path, &error.to_string()),
         _ => Problem::new(format!("cannot use the store {shown}: {error}"))
             .hint("look at the rights and the space of its folder"),
     }
@@ -134,12 +159,19 @@ fn run(mut connection: Connection, waiting: &Receiver<Order>, shared: &Shared) {
                 for (want, grant, lease) in grants {
                     lease.granted(want, grant);
                 }
+                for order in &batch {
+                    if let Order::Correct { rest, lease, .. } = order {
+                        lease.settled(rest);
+                    }
+                }
             }
             Err(_) => {
                 shared.meters.failures.fetch_add(1, Relaxed);
                 for order in &batch {
-                    if let Order::Lease { want, lease, .. } = order {
-                        lease.failed(want);
+                    match order {
+                        Order::Lease { want, lease, .. } => lease.failed(want),
+                        Order::Correct { rest, lease, .. } => lease.back(rest),
+                        Order::End => {}
                     }
                 }
             }
