@@ -332,9 +332,9 @@ fn what_is_sent_in_good_faith_passes() {
         count += 1;
         wrong.extend(refused(&*policy, &asked).map(|why| (why, asked)));
     }
-    println!("{} of {count} requests in good faith refused", wrong.len());
     let whys: Vec<String> =
         wrong.iter().map(|(why, asked)| format!("{why} <- {} {}", asked.query, asked.body)).collect();
+    println!("{} of {count} requests in good faith refused: {whys:#?}", wrong.len());
     assert!(
         wrong.len() * 10_000 < count,
         "{} of {count} refused: {:#?}",

@@ -20,9 +20,9 @@ impl Piece<'_> {
 }
 
 /// Without one of these there is no phrase.
-const FIRST_WORDS: [&str; 15] = [
+const FIRST_WORDS: [&str; 18] = [
     "select", "shutdown", "waitfor", "analyse", "convert", "true", "false", "drop", "delete", "insert",
-    "update", "exec", "outfile", "like", "order",
+    "update", "exec", "outfile", "like", "order", "create", "boolean", "declare",
 ];
 /// How far behind SELECT its FROM is looked for: a list of a dozen columns.
 const FROM_PIECES_MAX: usize = 24;
@@ -46,14 +46,31 @@ fn begins(pieces: &[Piece<'_>]) -> Option<&'static [u8; 8]> {
     let selects = |at: usize| is(at, "select") && selects(&pieces[at + 1..]);
     let is_number = |at: usize| pieces.get(at).is_some_and(|piece| piece.is_number());
     let is_name = |at: usize| matches!(pieces.get(at), Some(Piece::Word(name)) if name.is_ascii());
+    let comments = |at: usize| has(at, b'#') || has(at, b'-') && has(at + 1, b'-');
     let ends = |at: usize| matches!(pieces.get(at), None | Some(Piece::Sign(b'-' | b';' | b'#' | b'(')));
     match () {
         () if is(0, "union") && (selects(1) || is(1, "all") && selects(2)) => Some(b"union\0\0\0"),
         () if is(0, "union") && has(1, b'(') && selects(2) => Some(b"union\0\0\0"),
         () if has(0, b'(') && selects(1) => Some(b"select\0\0"),
-        () if is(0, "order") && is(1, "by") && is_number(2) && has(3, b',') && is_number(4) => {
+        () if is(0, "order")
+            && is(1, "by")
+            && is_number(2)
+            && (has(3, b',') && is_number(4) || comments(3)) =>
+        {
             Some(b"order\0\0\0")
         }
+        () if matches!(pieces[0], Piece::Sign(b'\'' | b'"' | b')'))
+            && is(1, "order")
+            && is(2, "by")
+            && is_number(3)
+            && pieces.len() == 4 =>
+        {
+            Some(b"order\0\0\0")
+        }
+        () if is(0, "declare") && has(1, b'@') => Some(b"declare\0"),
+        () if is(0, "in") && is(1, "boolean") && is(2, "mode") && has(3, b')') => Some(b"boolean\0"),
+        () if has(0, b';') && creates(&pieces[1..]) => Some(b"create\0\0"),
+        () if is(0, "select") && asks(&pieces[1..]) => Some(b"query\0\0\0"),
         () if has(0, b';') && selects(1) => Some(b"select\0\0"),
         () if has(0, b';') && is(1, "shutdown") && (is(2, "with") || has(2, b'-')) => Some(b"shutdown"),
         () if has(0, b';') && is(1, "drop") && is(2, "table") && is_name(3) && ends(4) => {
@@ -93,12 +110,33 @@ fn selects(behind: &[Piece<'_>]) -> bool {
         Some(Piece::Sign(b'@')) => next == Some(&Piece::Sign(b'@')),
         Some(piece) if piece.is_number() || piece.is("null") => match next {
             None => true,
-            Some(next) => matches!(next, Piece::Sign(b',' | b')' | b'-' | b';')),
+            Some(next) => matches!(next, Piece::Sign(b',' | b')' | b'-' | b';' | b'#')),
         },
         _ => false,
     };
     let from = behind.iter().take(FROM_PIECES_MAX).position(|piece| piece.is("from"));
     is_value || from.is_some_and(|at| is_list(&behind[..at]) && is_table(&behind[at + 1..]))
+}
+
+/// A whole query: more than one column or a call, a table, and WHERE.
+fn asks(behind: &[Piece<'_>]) -> bool {
+    let from = behind.iter().take(FROM_PIECES_MAX).position(|piece| piece.is("from"));
+    from.is_some_and(|at| {
+        let has_sign = behind[..at].iter().any(|piece| matches!(piece, Piece::Sign(_)));
+        has_sign && is_list(&behind[..at]) && behind.get(at + 2).is_some_and(|piece| piece.is("where"))
+    })
+}
+
+/// What stands behind CREATE: the kind of a thing, its name, and what it takes.
+fn creates(pieces: &[Piece<'_>]) -> bool {
+    const KINDS: [&str; 4] = ["function", "procedure", "table", "trigger"];
+    let [create, rest @ ..] = pieces else { return false };
+    let rest = match rest {
+        [or, replace, rest @ ..] if or.is("or") && replace.is("replace") => rest,
+        rest => rest,
+    };
+    create.is("create")
+        && matches!(rest, [kind, Piece::Word(_), Piece::Sign(b'('), ..] if KINDS.iter().any(|word| kind.is(word)))
 }
 
 fn is_list(pieces: &[Piece<'_>]) -> bool {
