@@ -1,8 +1,9 @@
 //! Inflates a body for the look alone: no more of it than is looked at, and nothing whose little would become so much
 //! that whoever inflates all of it chokes. What the backend gets is not touched.
 
+use super::{TURN_BYTES, turn};
 use flate2::bufread::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
-use std::io::{self, BufRead, Read};
+use std::io::{self, BufRead, ErrorKind, Read};
 
 /// Encodings one after the other. Nobody applies a third in good faith.
 const NESTED_MAX: usize = 2;
@@ -36,7 +37,7 @@ fn codings(fields: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 /// What of a body is there once it is inflated, up to `most` bytes; `None` when it is not deflated. `is_whole` says
 /// whether the bytes are all of it.
-pub(super) fn inflate(
+pub(super) async fn inflate(
     bytes: &[u8],
     encoding: &[u8],
     is_whole: bool,
@@ -50,25 +51,25 @@ pub(super) fn inflate(
     for coding in applied.iter().rev() {
         let from = inflated.as_deref().unwrap_or(bytes);
         let is_cut = !is_whole || inflated.as_ref().is_some_and(|before| before.len() == most);
-        inflated = Some(undo(coding, from, is_cut, most)?);
+        inflated = Some(undo(coding, from, is_cut, most).await?);
     }
     Ok(inflated)
 }
 
-fn undo(coding: &[u8], bytes: &[u8], is_cut: bool, most: usize) -> Result<Vec<u8>, Uninflated> {
+async fn undo(coding: &[u8], bytes: &[u8], is_cut: bool, most: usize) -> Result<Vec<u8>, Uninflated> {
     let is = |name: &str| coding.eq_ignore_ascii_case(name.as_bytes());
     // The decoders take from it what they need and no more: that tells what has become of how much.
     let mut from = bytes;
     let (out, result) = match () {
-        () if is("gzip") || is("x-gzip") => read(MultiGzDecoder::new(&mut from), most),
+        () if is("gzip") || is("x-gzip") => read(MultiGzDecoder::new(&mut from), most).await,
         // What says deflate is zlib (RFC 9110 §8.4.1.2), or, as some send it, bare.
         () if is("deflate") && bytes.first().is_some_and(|byte| byte & 15 == 8) => {
-            read(ZlibDecoder::new(&mut from), most)
+            read(ZlibDecoder::new(&mut from), most).await
         }
-        () if is("deflate") => read(DeflateDecoder::new(&mut from), most),
-        () if is("br") => read(brotli::Decompressor::new(&mut from, BROTLI_BYTES), most),
+        () if is("deflate") => read(DeflateDecoder::new(&mut from), most).await,
+        () if is("br") => read(brotli::Decompressor::new(&mut from, BROTLI_BYTES), most).await,
         () if is("zstd") => match zstd_decoder(&mut from) {
-            Ok(decoder) => read(decoder, most),
+            Ok(decoder) => read(decoder, most).await,
             Err(_) => return Err(Uninflated::Malformed),
         },
         () => return Err(Uninflated::Unknown),
@@ -78,8 +79,11 @@ fn undo(coding: &[u8], bytes: &[u8], is_cut: bool, most: usize) -> Result<Vec<u8
         return Err(Uninflated::Bomb);
     }
     match result {
-        Ok(_) => Ok(out),
-        Err(_) if is_cut => Ok(out), // what was cut ends in the middle
+        // Bytes behind the end of what was deflated are for somebody who does not inflate.
+        Ok(()) if taken < bytes.len() && out.len() < most => Err(Uninflated::Malformed),
+        Ok(()) => Ok(out),
+        // What was cut ends in the middle; but it has begun as what it says it is.
+        Err(error) if is_cut && (error.kind() == ErrorKind::UnexpectedEof || !out.is_empty()) => Ok(out),
         Err(_) => Err(Uninflated::Malformed),
     }
 }
@@ -90,9 +94,16 @@ fn zstd_decoder<B: BufRead>(from: B) -> io::Result<zstd::stream::read::Decoder<'
     Ok(decoder)
 }
 
-/// Reads up to `most` bytes, and says how that ended.
-fn read(decoder: impl Read, most: usize) -> (Vec<u8>, io::Result<usize>) {
+/// Reads up to `most` bytes, and says how that ended. The other connections of the worker have their turn in between.
+async fn read(mut decoder: impl Read, most: usize) -> (Vec<u8>, io::Result<()>) {
     let mut out = Vec::new();
-    let result = decoder.take(most as u64).read_to_end(&mut out);
-    (out, result)
+    while out.len() < most {
+        let step = TURN_BYTES.min(most - out.len());
+        match decoder.by_ref().take(step as u64).read_to_end(&mut out) {
+            Ok(0) => break,
+            Ok(_) => turn().await,
+            Err(error) => return (out, Err(error)),
+        }
+    }
+    (out, Ok(()))
 }

@@ -11,7 +11,7 @@ use libinjectionrs::{SqliFlags, SqliState, XssDetector};
 const PART_BYTES: usize = 4 << 10;
 /// What each part has in common with the next, so that nothing is cut through: twice what any known payload needs
 /// until it is known.
-const OVERLAP_BYTES: usize = 256;
+pub(super) const OVERLAP_BYTES: usize = 256;
 
 /// What was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

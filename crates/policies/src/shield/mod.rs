@@ -194,9 +194,10 @@ impl Shield {
         let encodings: Vec<&[u8]> = head.fields.find_all(CONTENT_ENCODING).collect();
         if !encodings.is_empty() {
             let encoding = encodings.join(&b',');
-            match inflate::inflate(body.bytes, &encoding, body.is_whole, self.body_bytes) {
+            match inflate::inflate(body.bytes, &encoding, body.is_whole, self.body_bytes).await {
                 Ok(bytes) => inflated = bytes,
-                Err(Uninflated::Unknown) => return Ok(()),
+                // Whoever ignores the field reads the bytes as they are.
+                Err(Uninflated::Unknown) => {}
                 Err(Uninflated::Bomb) => return Err(Found::in_body(BOMB, "body")),
                 Err(Uninflated::Malformed) => {
                     return Err(Found::in_body(MALFORMED, "body, content-encoding"));
@@ -223,12 +224,9 @@ impl<'a> Looking<'a> {
         let content_type = head.fields.get(Name::ContentType);
         let texts = match body::Kind::of(content_type) {
             Some(kind) => Texts::new(kind, bytes, content_type.unwrap_or_default()),
-            None => Texts::Over,
+            None => Texts::none(),
         };
-        // In an encoding of two or four bytes a character nothing here is what it says, and no form or JSON is in one
-        // (RFC 8259 §8.1).
-        if !matches!(texts, Texts::Over | Texts::Multipart(_)) && bytes.iter().take(4).any(|&byte| byte == 0)
-        {
+        if body::is_in_other_signs(content_type, bytes) {
             return Err(Found::in_body(MALFORMED, "body, not in UTF-8"));
         }
         Ok(Looking { look: Look::new(shield), texts })

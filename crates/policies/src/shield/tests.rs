@@ -252,6 +252,81 @@ fn deflated_bodies_are_looked_at_and_bombs_are_not_touched() {
 }
 
 #[test]
+fn no_encoding_hides_a_body_from_the_look() {
+    let policy = usual();
+    let coded = |coding: &'static str, body: &[u8]| {
+        said(asked(&*policy, "/a", &[FORM, ("content-encoding", coding)], body))
+    };
+    // Nobody knows it, and so somebody takes the body as it is.
+    assert!(coded("rot13", b"q=1' or 1=1--").starts_with("sql"));
+    assert_eq!(coded("utf-8", b"q=anna"), "");
+    // What stands behind the end of what was deflated.
+    let malformed = "malformed: body, content-encoding";
+    assert_eq!(coded("deflate", b"\x01\x00\x00\xff\xff&q=1' or 1=1--"), malformed);
+    for (coding, mut bytes) in deflated(b"q=anna") {
+        assert_eq!(coded(coding, &bytes), "", "{coding}");
+        bytes.extend_from_slice(b"&q=1' or 1=1--");
+        assert_eq!(coded(coding, &bytes), malformed, "{coding}");
+    }
+    // Not what it says, and longer than what is looked at.
+    let long = [&b"q=1' or 1=1--&x="[..], &[b'x'; 200_000]].concat();
+    for coding in ["gzip", "deflate", "br", "zstd"] {
+        assert_eq!(coded(coding, &long), malformed, "{coding}");
+    }
+    // Long and what it says: looked at as far as the bound.
+    let long: Vec<u8> =
+        (0..200_000u32).flat_map(|n| format!("x={}&", n * 7919 % 1_000_003).into_bytes()).collect();
+    for (coding, bytes) in deflated(&[&b"q=1' or 1=1--&"[..], &long].concat()) {
+        assert!(bytes.len() > 131_072, "{coding} {}", bytes.len());
+        assert!(coded(coding, &bytes).starts_with("sql"), "{coding}");
+    }
+    for (coding, bytes) in deflated(&long) {
+        assert_eq!(coded(coding, &bytes), "", "{coding}");
+    }
+}
+
+#[test]
+fn other_characters_than_those_of_ascii_are_refused() {
+    let policy = usual();
+    let told = |content_type: &'static str, body: &[u8]| {
+        said(asked(&*policy, "/a", &[("content-type", content_type)], body))
+    };
+    let malformed = "malformed: body, not in UTF-8";
+    for charset in ["utf-16", "UTF-16LE", "utf-32", "utf-7", "ibm037", "x"] {
+        let form = format!("application/x-www-form-urlencoded; charset={charset}").leak();
+        let json = format!("application/json;charset=\"{charset}\"").leak();
+        assert_eq!(
+            (told(form, b"q=a"), told(json, b"{}")),
+            (malformed.into(), malformed.into()),
+            "{charset}"
+        );
+    }
+    for charset in ["utf-8", "UTF-8", "iso-8859-15", "windows-1251", "Shift_JIS", "us-ascii"] {
+        assert_eq!(told(format!("application/json; charset={charset}").leak(), b"{}"), "", "{charset}");
+    }
+    let two: Vec<u8> = "\u{e4}\u{f6}q=1".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    assert_eq!(told(FORM.1, &two), malformed);
+    assert_eq!(told("text/plain", b"\xff\xfea\0"), malformed);
+    assert_eq!(told("text/plain", b"text\0more"), "", "of bytes nobody can say what they are");
+    assert_eq!(told("image/png; charset=x", b"\0"), "");
+}
+
+#[test]
+fn no_step_cuts_an_attack_in_two() {
+    let policy = usual();
+    let attack = "1 UNION SELECT a,b FROM users-- ";
+    for before in (16_384 - attack.len()..=16_384).chain(32_000..32_300) {
+        let text = format!("{} {attack} {}", "x".repeat(before), "x".repeat(20_000));
+        let json = format!("{{\"a\":\"{}\"}}", text.replace("UNION", "\\u0055NION"));
+        let form = format!("a={}", text.replace(' ', "%20"));
+        for (content_type, body) in [("text/plain", &text), ("application/json", &json), (FORM.1, &form)] {
+            let told = said(asked(&*policy, "/a", &[("content-type", content_type)], body.as_bytes()));
+            assert!(told.starts_with("sql"), "{content_type} {before}: {told}");
+        }
+    }
+}
+
+#[test]
 fn a_long_body_is_looked_at_up_to_the_bound() {
     let policy = usual();
     for (before, is_seen) in [(10, true), (50_000, true), (131_000, true), (131_072, false)] {
