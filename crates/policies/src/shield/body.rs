@@ -6,6 +6,8 @@ use super::json;
 use super::judge::OVERLAP_BYTES;
 use super::look::{Found, Look, Place};
 use super::multipart::{Part, Parts};
+use super::parameters::Unreadable;
+use std::borrow::Cow;
 
 /// What a body is, as far as the look is concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,13 +98,15 @@ enum Reading<'b> {
     Form(&'b [u8]),
     Multipart(Parts<'b>),
     Json(json::Texts<'b>, &'b [u8]),
+    /// What should have been JSON and is not.
+    Quoted(&'b [u8]),
     Over,
 }
 
 /// The rest of a long text, and what it is.
 struct Long<'b> {
     place: Place,
-    name: &'b [u8],
+    name: Cow<'b, [u8]>,
     rest: &'b [u8],
 }
 
@@ -110,21 +114,22 @@ struct Long<'b> {
 const STEP_BYTES: usize = 16 << 10;
 
 impl<'b> Texts<'b> {
-    pub(super) fn new(kind: Kind, bytes: &'b [u8], content_type: &'b [u8]) -> Texts<'b> {
+    pub(super) fn new(kind: Kind, bytes: &'b [u8], content_type: &'b [u8]) -> Result<Texts<'b>, Box<Found>> {
         let reading = match kind {
             Kind::Form => Reading::Form(bytes),
-            Kind::Multipart => match Parts::new(bytes, content_type) {
+            Kind::Multipart => match Parts::new(bytes, content_type).map_err(unreadable)? {
                 Some(parts) => Reading::Multipart(parts),
-                None => return Texts::plain(bytes),
+                None => return Ok(Texts::plain(bytes)),
             },
             Kind::Json => Reading::Json(json::Texts::new(bytes), bytes),
-            Kind::Plain => return Texts::plain(bytes),
+            Kind::Plain => return Ok(Texts::plain(bytes)),
         };
-        Texts { reading, long: None }
+        Ok(Texts { reading, long: None })
     }
 
     fn plain(bytes: &'b [u8]) -> Texts<'b> {
-        Texts { reading: Reading::Over, long: Some(Long { place: Place::Body, name: b"", rest: bytes }) }
+        let long = Long { place: Place::Body, name: Cow::default(), rest: bytes };
+        Texts { reading: Reading::Over, long: Some(long) }
     }
 
     /// None.
@@ -138,9 +143,10 @@ impl<'b> Texts<'b> {
         if let Some(long) = &mut self.long {
             let now = step(&mut long.rest);
             match (long.place, &self.reading) {
-                (Place::Form, _) => look.encoded(Place::Form, long.name, now, Plus::Blank)?,
+                (Place::Form, _) => look.encoded(Place::Form, &long.name, now, Plus::Blank)?,
                 (Place::Json, Reading::Json(texts, _)) => look.json(now, || texts.way())?,
-                (place, _) => look.text(place, long.name, now)?,
+                (Place::Json, _) => look.json(now, Vec::new)?,
+                (place, _) => look.text(place, &long.name, now)?,
             }
             if long.rest.is_empty() {
                 self.long = None;
@@ -164,10 +170,10 @@ impl<'b> Texts<'b> {
                     return Ok(Some(pair.len()));
                 }
                 look.encoded(Place::Form, b"", name, Plus::Blank)?;
-                self.long = Some(Long { place: Place::Form, name, rest: value });
+                self.long = Some(Long { place: Place::Form, name: name.into(), rest: value });
                 Ok(Some(name.len()))
             }
-            Reading::Multipart(parts) => match parts.next() {
+            Reading::Multipart(parts) => match parts.next().map_err(unreadable)? {
                 Some(part) => {
                     let bytes = look_at_part(look, &part)?;
                     let content = if part.file.is_none() { part.content } else { b"" };
@@ -183,22 +189,39 @@ impl<'b> Texts<'b> {
             Reading::Json(texts, bytes) => {
                 if let Some(json::Text::Key(text) | json::Text::Value(text)) = texts.next() {
                     if text.len() > STEP_BYTES {
-                        self.long = Some(Long { place: Place::Json, name: b"", rest: text });
+                        self.long = Some(Long { place: Place::Json, name: Cow::default(), rest: text });
                         return Ok(Some(0));
                     }
                     look.json(text, || texts.way())?;
                     return Ok(Some(text.len()));
                 }
-                // Not JSON: whoever reads it behind us takes it for something, so it is looked at as it is.
-                *self = if texts.is_broken { Texts::plain(bytes) } else { Texts::none() };
-                match self.long {
-                    Some(_) => self.look(look),
-                    None => Ok(None),
+                if !texts.is_broken {
+                    return Ok(None);
                 }
+                // Not JSON: whoever reads it behind us takes it for something, so it is looked at as it is, and then at
+                // what stands between quotes.
+                let bytes = *bytes;
+                *self = Texts { reading: Reading::Quoted(bytes), ..Texts::plain(bytes) };
+                Ok(Some(0))
             }
+            Reading::Quoted(rest) => match json::quoted(rest) {
+                Some(text) if text.len() > STEP_BYTES => {
+                    self.long = Some(Long { place: Place::Json, name: Cow::default(), rest: text });
+                    Ok(Some(0))
+                }
+                Some(text) => {
+                    look.json(text, Vec::new)?;
+                    Ok(Some(text.len()))
+                }
+                None => Ok(None),
+            },
             Reading::Over => Ok(None),
         }
     }
+}
+
+fn unreadable(_: Unreadable) -> Box<Found> {
+    Found::in_body(super::MALFORMED, "body, parts that could be read in two ways")
 }
 
 /// The next step of a long text. What it has in common with the one before is enough to know an attack by.
@@ -213,9 +236,9 @@ fn step<'b>(rest: &mut &'b [u8]) -> &'b [u8] {
 
 /// At what a part is called. The content of a file is not looked at: it is what it is.
 fn look_at_part(look: &mut Look<'_>, part: &Part<'_>) -> Result<usize, Box<Found>> {
-    look.text(Place::Part, part.name, part.name)?;
-    if let Some(file) = part.file {
-        look.encoded(Place::Part, part.name, file, Plus::Plus)?;
+    look.text(Place::Part, &part.name, &part.name)?;
+    if let Some(file) = &part.file {
+        look.encoded(Place::Part, &part.name, file, Plus::Plus)?;
     }
     Ok(part.name.len())
 }

@@ -119,6 +119,20 @@ impl<'b> Texts<'b> {
     }
 }
 
+/// The next text between quotes of either kind, of what is not JSON but may be to somebody: with comments in it, or
+/// single quotes. The last one may be cut off.
+pub(super) fn quoted<'b>(rest: &mut &'b [u8]) -> Option<&'b [u8]> {
+    let start = memchr::memchr2(b'"', b'\'', rest)?;
+    let (quote, text) = (rest[start], &rest[start + 1..]);
+    let mut end = 0;
+    while let Some(&byte) = text.get(end).filter(|byte| **byte != quote) {
+        end += if byte == b'\\' { 2 } else { 1 };
+    }
+    let end = end.min(text.len());
+    *rest = text.get(end + 1..).unwrap_or_default();
+    Some(&text[..end])
+}
+
 /// Appends what a text stands for (RFC 8259 §7). What is no escape stays as it is.
 pub(super) fn unescape(text: &[u8], out: &mut Vec<u8>) {
     let mut rest = text;

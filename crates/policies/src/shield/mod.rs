@@ -11,6 +11,7 @@ mod json;
 mod judge;
 mod look;
 mod multipart;
+mod parameters;
 mod path;
 mod phrases;
 
@@ -223,7 +224,7 @@ impl<'a> Looking<'a> {
     fn new(shield: &'a Shield, head: &'a RequestHead, bytes: &'a [u8]) -> Result<Looking<'a>, Box<Found>> {
         let content_type = head.fields.get(Name::ContentType);
         let texts = match body::Kind::of(content_type) {
-            Some(kind) => Texts::new(kind, bytes, content_type.unwrap_or_default()),
+            Some(kind) => Texts::new(kind, bytes, content_type.unwrap_or_default())?,
             None => Texts::none(),
         };
         if body::is_in_other_signs(content_type, bytes) {

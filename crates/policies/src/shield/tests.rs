@@ -286,6 +286,25 @@ fn no_encoding_hides_a_body_from_the_look() {
 }
 
 #[test]
+fn what_is_nearly_json_is_looked_at_as_json_too() {
+    let policy = usual();
+    for body in [
+        r#"{/**/"q":"1\u0027 or 1=1--"}"#,
+        r#"{'q':'1\u0027 or 1=1--'}"#,
+        r#"{"a":1,}{"q":"1\u0027 or 1=1--"#,
+        r#"// a comment
+            {"q":"\u003cscript\u003ealert(1)\u003c/script\u003e"}"#,
+    ] {
+        let told = said(asked(&*policy, "/a", &[JSON], body.as_bytes()));
+        assert!(told.starts_with("sql") || told.starts_with("xss"), "{body}: {told}");
+    }
+    for body in [r#"{/* anna's */"q":"it's"}"#, "{'q':'anna'}", "it's not JSON, but prose", "\\", "\"\\", "'"]
+    {
+        assert_eq!(said(asked(&*policy, "/a", &[JSON], body.as_bytes())), "", "{body}");
+    }
+}
+
+#[test]
 fn other_characters_than_those_of_ascii_are_refused() {
     let policy = usual();
     let told = |content_type: &'static str, body: &[u8]| {
