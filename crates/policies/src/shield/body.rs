@@ -140,18 +140,8 @@ impl<'b> Texts<'b> {
     /// Looks at the next one, or at some more of one that is long. Says how many bytes that were; `None` when there are
     /// no more.
     pub(super) fn look(&mut self, look: &mut Look<'_>) -> Result<Option<usize>, Box<Found>> {
-        if let Some(long) = &mut self.long {
-            let now = step(&mut long.rest);
-            match (long.place, &self.reading) {
-                (Place::Form, _) => look.encoded(Place::Form, &long.name, now, Plus::Blank)?,
-                (Place::Json, Reading::Json(texts, _)) => look.json(now, || texts.way())?,
-                (Place::Json, _) => look.json(now, Vec::new)?,
-                (place, _) => look.text(place, &long.name, now)?,
-            }
-            if long.rest.is_empty() {
-                self.long = None;
-            }
-            return Ok(Some(now.len()));
+        if self.long.is_some() {
+            return self.go_on(look).map(Some);
         }
         match &mut self.reading {
             Reading::Form(rest) => {
@@ -217,6 +207,22 @@ impl<'b> Texts<'b> {
             },
             Reading::Over => Ok(None),
         }
+    }
+
+    /// Looks at some more of a long text.
+    fn go_on(&mut self, look: &mut Look<'_>) -> Result<usize, Box<Found>> {
+        let Some(long) = &mut self.long else { return Ok(0) };
+        let now = step(&mut long.rest);
+        match (long.place, &self.reading) {
+            (Place::Form, _) => look.encoded(Place::Form, &long.name, now, Plus::Blank)?,
+            (Place::Json, Reading::Json(texts, _)) => look.json(now, || texts.way())?,
+            (Place::Json, _) => look.json(now, Vec::new)?,
+            (place, _) => look.text(place, &long.name, now)?,
+        }
+        if long.rest.is_empty() {
+            self.long = None;
+        }
+        Ok(now.len())
     }
 }
 
