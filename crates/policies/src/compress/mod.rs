@@ -6,6 +6,7 @@ mod accept;
 mod config;
 mod encoder;
 mod kinds;
+mod validator;
 
 #[cfg(test)]
 mod tests;
@@ -78,8 +79,13 @@ impl Policy for Compress {
             // They stand for an answer that may have been compressed, and say too little of it to tell.
             206 => vary::add(fields, "accept-encoding"),
             304 => {
-                vary::add(fields, "accept-encoding");
-                weaken(fields);
+                let is_of_compressed = validator::is_weak_asked(view.request, fields);
+                if is_of_compressed {
+                    validator::weaken(fields);
+                }
+                if is_of_compressed || self.may_change(fields, MediaType::MayBeAbsent) {
+                    vary::add(fields, "accept-encoding");
+                }
             }
             _ if self.is_fit(fields, view.length) => vary::add(fields, "accept-encoding"),
             _ => {}
@@ -96,7 +102,7 @@ impl Policy for Compress {
         fields.remove_named(b"content-encoding"); // `identity`, if anything
         SPENT.iter().for_each(|name| fields.remove_named(name.as_bytes()));
         fields.push("content-encoding", algorithm.coding().as_bytes());
-        weaken(fields);
+        validator::weaken(fields);
         Some(filter)
     }
 }
@@ -109,13 +115,28 @@ impl Compress {
             Length::Exact(bytes) => bytes > 0 && bytes >= self.bytes_min,
             Length::Streamed => true,
         };
-        let is_listed = |value: &[u8]| self.types.iter().any(|range| range.has(value));
-        is_long
-            && fields.get(Name::ContentType).is_some_and(is_listed)
+        is_long && self.may_change(fields, MediaType::MustBeListed)
+    }
+
+    /// Whether an answer with these fields may be compressed if it is long enough.
+    fn may_change(&self, fields: &Fields, media: MediaType) -> bool {
+        let is_listed = match fields.get(Name::ContentType) {
+            Some(value) => self.types.iter().any(|range| range.has(value)),
+            None => media == MediaType::MayBeAbsent,
+        };
+        is_listed
             && fields.find(b"content-range").is_none()
             && fields.find_all(b"content-encoding").all(|value| value.eq_ignore_ascii_case(b"identity"))
             && !fields.find_all(b"cache-control").any(forbids_change)
     }
+}
+
+/// What is asked of Content-Type.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum MediaType {
+    MustBeListed,
+    /// 304 leaves it out (RFC 9110 §15.4.5).
+    MayBeAbsent,
 }
 
 impl Algorithm {
@@ -143,11 +164,4 @@ fn accepted(request: &RequestHead) -> Accepted {
 /// `no-transform` (RFC 9111 §5.2.2.6).
 fn forbids_change(cache_control: &[u8]) -> bool {
     cache_control.split(|&b| b == b',').any(|one| one.trim_ascii().eq_ignore_ascii_case(b"no-transform"))
-}
-
-/// What is compressed is not the same byte for byte any more, and an ETag must say so (RFC 9110 §8.8.3).
-fn weaken(fields: &mut Fields) {
-    let Some(tag) = fields.find(b"etag").filter(|tag| tag.starts_with(b"\"")) else { return };
-    let weak = [b"W/", tag].concat();
-    fields.set("etag", &weak);
 }

@@ -11,7 +11,7 @@ use tidegate_core::settings::{Fault, Word};
 settings! {
     /// Pages of other origins that may read answers of the route (Fetch, §3.2). Preflights are answered here, before anybody is asked who they are.
     pub(crate) struct CorsSettings {
-        /// Origins as browsers name them: `https://app.example.com`, `https://*.example.com` for one or more labels before it, `*` for all, `null` for pages without one.
+        /// Origins as browsers name them: `https://app.example.com`, `https://*.example.com` for one or more labels before it, `*` for all, `null` for pages without one, such as sandboxed frames.
         pub(crate) origins: Vec<OriginPattern>,
         /// Methods that pages may use. Unless set, those that the route takes.
         pub(crate) methods: Vec<MethodWord> = Vec::new(),
@@ -19,7 +19,7 @@ settings! {
         pub(crate) headers: Vec<NameWord> = Vec::new(),
         /// Response headers that pages may read, beside those every page may.
         pub(crate) expose: Vec<NameWord> = Vec::new(),
-        /// Whether pages may send cookies and other credentials.
+        /// Whether pages may send cookies and other credentials. Not with `*`, and not with `null`: any page could.
         pub(crate) credentials: bool = false,
         /// How long a browser may keep the answer to a preflight. Chrome keeps none longer than two hours.
         pub(crate) max_age: Duration = Duration::from_secs(600),
@@ -44,6 +44,13 @@ impl CorsSettings {
             let problem = Problem::at(
                 place,
                 "`*` does not go with `credentials`: every page could act for its visitor",
+            );
+            problems.push(problem.hint("write the origins that may"));
+        }
+        if self.origins.iter().any(OriginPattern::is_null) && self.credentials {
+            let problem = Problem::at(
+                place,
+                "`null` does not go with `credentials`: a sandboxed frame of any page could act for its visitor",
             );
             problems.push(problem.hint("write the origins that may"));
         }

@@ -19,6 +19,11 @@ pub(crate) enum OriginPattern {
 }
 
 impl OriginPattern {
+    /// Whether it is the origin of pages without one.
+    pub(super) fn is_null(&self) -> bool {
+        matches!(self, OriginPattern::One(one) if **one == *"null")
+    }
+
     /// Whether an Origin that was sent is of these.
     pub(super) fn has(&self, origin: &[u8]) -> bool {
         match self {

@@ -195,6 +195,10 @@ fn what_contradicts_itself_is_told() {
             map(&[("origins", list(&["*"])), ("credentials", word("true"))]),
             "`*` does not go with `credentials`: every page could act for its visitor",
         ),
+        (
+            map(&[("origins", list(&[APP, "NULL"])), ("credentials", word("true"))]),
+            "`null` does not go with `credentials`: a sandboxed frame of any page could act for its visitor",
+        ),
         (map(&[]), "the key `origins` is missing"),
         (map(&[("origins", list(&["x"]))]), "`x` is not an origin"),
         (map(&[("origins", word(APP)), ("methods", word("get"))]), "`get` is not a method"),

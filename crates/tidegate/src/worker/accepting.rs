@@ -48,6 +48,18 @@ pub(crate) enum Spoken {
     Both,
 }
 
+impl Spoken {
+    /// What is spoken after a handshake. A client that knows of no agreement speaks HTTP/1.1, or what the listener alone
+    /// speaks: it began the connection knowing that.
+    fn secured(self, has_agreed_on_h2: bool) -> Spoken {
+        match self {
+            _ if has_agreed_on_h2 => Spoken::Http2,
+            Spoken::Http2 => Spoken::Http2,
+            Spoken::Http1 | Spoken::Both => Spoken::Http1,
+        }
+    }
+}
+
 /// A listener that trusts nobody asks nothing of its connections.
 fn trusted(networks: &[Network]) -> Option<Rc<[Network]>> {
     (!networks.is_empty()).then(|| networks.into())
@@ -204,8 +216,7 @@ impl Accepting {
             };
             tls::count(&accepting.meters, ended);
             if let Some(socket) = socket {
-                // Both sides have agreed on it, or the client knows of no such agreement.
-                let spoken = if socket.has_agreed_on_h2() { Spoken::Http2 } else { Spoken::Http1 };
+                let spoken = accepting.spoken.get().secured(socket.has_agreed_on_h2());
                 accepting.speak(spoken, socket, address, open);
             }
         }

@@ -86,6 +86,36 @@ fn versions_and_protocols_are_agreed_on() {
 }
 
 #[test]
+fn a_listener_of_h2_alone_speaks_no_http_1_with_clients_that_agree_on_nothing() {
+    let authority = Authority::new();
+    let entry = authority.pair("site", &["site.example"]).entry();
+    let h2 = format!("protocols: [h2], tls: {{ certificates: [{entry}] }}");
+    let gateway = secured(&entry, "").listener_with("h2", &h2).start(HERE);
+    for (listener, version, expected) in [
+        ("h2", "--http2-prior-knowledge", "2 200"),
+        ("h2", "--http1.1", "0 000"),
+        ("https", "--http1.1", "1.1 200"),
+    ] {
+        let port = gateway.listener(listener).port();
+        let mut curl = Command::new("curl");
+        curl.args([
+            "-sk",
+            "--no-alpn",
+            version,
+            "-m",
+            "10",
+            "-o",
+            "/dev/null",
+            "-w",
+            "%{http_version} %{http_code}",
+        ]);
+        let text = said(curl.arg(format!("https://127.0.0.1:{port}/")));
+        assert_eq!(text.trim(), expected, "{listener} {version}");
+    }
+    gateway.stop();
+}
+
+#[test]
 fn sessions_are_resumed_by_every_worker() {
     let authority = Authority::new();
     let gateway = secured(&authority.pair("site", &["site.example"]).entry(), "").workers(2).start(HERE);
