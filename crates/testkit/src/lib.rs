@@ -16,6 +16,7 @@ pub mod ports;
 pub mod problem;
 pub mod process;
 pub mod random;
+pub mod records;
 pub mod secure;
 
 pub use backend::{Act, RawBackend, Visit};

@@ -28,7 +28,9 @@ impl Dialer {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
         let builder = builder.expect("the usual versions").with_root_certificates(roots);
-        Dialer(Arc::new(builder.with_no_client_auth()))
+        let mut config = builder.with_no_client_auth();
+        config.enable_secret_extraction = true; // for `records`
+        Dialer(Arc::new(config))
     }
 
     /// A connection whose handshake is made with the first bytes. Waits `patience` for any of them.

@@ -74,6 +74,23 @@ impl Socket {
         }
     }
 
+    /// The worker comes back to this connection after others had their turn. Nothing to be told of where the task says
+    /// nothing: over TLS `poll_read` ends a turn by itself.
+    pub fn begin_turn(&mut self) {
+        if let Socket::Tls(tls) = self {
+            tls.begin_turn();
+        }
+    }
+
+    /// What reading has cost so far beyond the bytes that were given: of TLS the bytes of records and the work for each.
+    /// On a plain socket there is no such cost.
+    pub fn spent(&self) -> u64 {
+        match self {
+            Socket::Plain(_) => 0,
+            Socket::Tls(tls) => tls.spent(),
+        }
+    }
+
     /// Writes the slices, in one system call as far as they fit into one. What was written is with the kernel, or,
     /// over TLS, will be after a `poll_flush`.
     pub fn poll_write(&mut self, cx: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {

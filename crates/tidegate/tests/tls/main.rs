@@ -2,6 +2,7 @@
 
 mod backends;
 mod clients;
+mod records;
 mod renewing;
 mod scanned;
 

@@ -19,7 +19,7 @@ use crate::socket::Socket;
 /// What is collected before it is written without waiting for the turn's end. As much as a spare text may keep: some
 /// fourteen answers of 1 KiB.
 const COLLECTED_BYTES_MAX: usize = 16 << 10;
-/// What is read in one turn. Between two turns the other connections of the worker have theirs; 64 KiB of the smallest
+/// What is read in one turn, over TLS with what its records cost. Between two turns the other connections of the worker have theirs; 64 KiB of the smallest
 /// requests are 100 streams and more.
 const READ_BYTES_MAX: usize = 64 << 10;
 
@@ -53,6 +53,7 @@ impl Link {
     /// A turn of the connection begins.
     pub(super) fn begin_turn(&mut self) {
         self.read_in_turn = 0;
+        self.socket.begin_turn();
     }
 
     /// Writes all that was collected.
@@ -151,9 +152,15 @@ impl AsyncRead for End {
             return Poll::Pending;
         }
         let room = buf.initialize_unfilled();
-        let n = ready!(link.socket.poll_read(cx, room))?;
+        let before = link.socket.spent();
+        let read = link.socket.poll_read(cx, room);
+        // Records cost us what they are, whatever there is in them.
+        link.read_in_turn += (link.socket.spent() - before) as usize;
+        let n = ready!(read)?;
         link.watch.look(&room[..n], clock::coarse());
-        link.read_in_turn += n;
+        if !link.socket.is_secure() {
+            link.read_in_turn += n;
+        }
         buf.advance(n);
         Poll::Ready(Ok(()))
     }

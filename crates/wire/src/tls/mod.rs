@@ -10,6 +10,7 @@ mod gather;
 mod identity;
 mod server;
 mod session;
+mod turn;
 
 pub use accept::{Accepted, Refused, accept};
 pub use connect::{Client, secured};
@@ -62,6 +63,11 @@ impl Tls {
             return Poll::Ready(Ok(n));
         }
         loop {
+            if self.held.turn.is_over() {
+                self.held.turn.begin();
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
             let n = self.decrypt(room)?;
             if n > 0 {
                 self.held.let_go();
@@ -71,6 +77,7 @@ impl Tls {
                 return Poll::Ready(Ok(0));
             }
             if self.poll_fetch(cx)?.is_pending() {
+                self.held.turn.begin();
                 self.held.let_go();
                 // Tickets, say, that were to leave with an answer: nobody is about to give one.
                 let _ = self.poll_flush(cx)?;
@@ -79,10 +86,11 @@ impl Tls {
         }
     }
 
-    /// Decrypts what lies ready, as long as whole records are sure to fit.
+    /// Decrypts what lies ready, as long as whole records are sure to fit and it is this connection's turn.
     fn decrypt(&mut self, room: &mut [u8]) -> io::Result<usize> {
-        let mut n = 0;
-        while self.held.is_unread && (n == 0 || room.len() - n >= RECORD_BYTES_MAX) {
+        let (mut n, room_bytes) = (0, room.len());
+        let fits = |n: usize| n == 0 || room_bytes - n >= RECORD_BYTES_MAX;
+        while self.held.is_unread && fits(n) && !(n > 0 && self.held.turn.is_over()) {
             match self.step(Wish::Read(&mut room[n..]))? {
                 Step::Read(count) => n += count,
                 _ => self.held.is_unread = false,
@@ -103,6 +111,16 @@ impl Tls {
                 Ok(Poll::Ready(()))
             }
         }
+    }
+
+    /// See `Socket::begin_turn`.
+    pub(crate) fn begin_turn(&mut self) {
+        self.held.turn.begin();
+    }
+
+    /// See `Socket::spent`.
+    pub(crate) fn spent(&self) -> u64 {
+        self.held.turn.spent()
     }
 
     /// See `Socket::poll_write`. Takes what fits into one buffer of records.

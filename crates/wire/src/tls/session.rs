@@ -2,6 +2,7 @@
 //! I/O. Called by `Tls`.
 
 use super::gather::Gather;
+use super::turn::{TooMany, Turn};
 use super::{RECORD_BYTES_MAX, RECORD_EXTRA_BYTES};
 use crate::buffer::Buffer;
 use rustls::client::{ClientConnectionData, UnbufferedClientConnection};
@@ -37,6 +38,8 @@ pub(super) struct Held {
     pub(super) is_blocked: bool,
     /// The peer has said that nothing more comes.
     pub(super) is_ended: bool,
+    /// What the records so far have cost.
+    pub(super) turn: Turn,
     /// What ended the session before its time: it must not be asked anything more.
     pub(super) failed: Option<Error>,
 }
@@ -142,8 +145,9 @@ fn step<C: End>(end: &mut C, held: &mut Held, mut wish: Wish<'_, '_>) -> Result<
     }
     loop {
         let is_handshaking = end.is_handshaking();
-        let Held { incoming, ready, outgoing, is_ended, .. } = held;
+        let Held { incoming, ready, outgoing, is_ended, turn, .. } = held;
         let UnbufferedStatus { discard, state } = end.process(incoming.bytes_mut());
+        let mut has_data = false;
         let done = match state {
             Err(error) => {
                 incoming.consume(discard);
@@ -154,6 +158,7 @@ fn step<C: End>(end: &mut C, held: &mut Held, mut wish: Wish<'_, '_>) -> Result<
             Ok(ConnectionState::ReadTraffic(mut traffic)) => {
                 let mut n = 0;
                 while let Some(record) = traffic.next_record() {
+                    has_data = true;
                     let payload = record?.payload;
                     let fits = match &mut wish {
                         Wish::Read(room) => {
@@ -195,7 +200,16 @@ fn step<C: End>(end: &mut C, held: &mut Held, mut wish: Wish<'_, '_>) -> Result<
             // Blocked, or closed both ways. Early data is never accepted.
             Ok(_) => Some(Step::Waiting),
         };
+        let spent = match is_handshaking {
+            true => Ok(()),
+            false => turn.spend(&incoming.bytes()[..discard], has_data),
+        };
         incoming.consume(discard);
+        if let Err(TooMany) = spent {
+            let error = Error::General(String::from("too many records without data"));
+            held.failed = Some(error.clone());
+            return Err(error);
+        }
         if let Some(done) = done {
             return Ok(done);
         }
