@@ -2,7 +2,7 @@
 //! I/O. Called by `Tls`.
 
 use super::gather::Gather;
-use super::turn::{TooMany, Turn};
+use super::turn::Turn;
 use super::{RECORD_BYTES_MAX, RECORD_EXTRA_BYTES};
 use crate::buffer::Buffer;
 use rustls::client::{ClientConnectionData, UnbufferedClientConnection};
@@ -62,6 +62,12 @@ impl Held {
             }
         }
         n
+    }
+
+    /// Ends the session before its time.
+    fn fail(&mut self, error: Error) -> Error {
+        self.failed = Some(error.clone());
+        error
     }
 
     /// Gives the memory back of what is empty.
@@ -200,15 +206,10 @@ fn step<C: End>(end: &mut C, held: &mut Held, mut wish: Wish<'_, '_>) -> Result<
             // Blocked, or closed both ways. Early data is never accepted.
             Ok(_) => Some(Step::Waiting),
         };
-        let spent = match is_handshaking {
-            true => Ok(()),
-            false => turn.spend(&incoming.bytes()[..discard], has_data),
-        };
+        let is_borne = is_handshaking || turn.spend(&incoming.bytes()[..discard], has_data).is_ok();
         incoming.consume(discard);
-        if let Err(TooMany) = spent {
-            let error = Error::General(String::from("too many records without data"));
-            held.failed = Some(error.clone());
-            return Err(error);
+        if !is_borne {
+            return Err(held.fail(Error::General(String::from("too many records without data"))));
         }
         if let Some(done) = done {
             return Ok(done);
