@@ -37,6 +37,7 @@ fn the_table_of_a_listener_is_its_declaration() {
 fn the_fixed_bounds_are_those_of_the_code() {
     let bytes = |bytes: usize| format!("{bytes} bytes");
     let kib = |bytes: usize| format!("{} KiB", bytes >> 10);
+    let mib = |bytes: usize| format!("{} MiB", bytes >> 20);
     let expected = [
         row("method", bytes(limits::METHOD_BYTES_MAX)),
         row("host", bytes(limits::HOST_BYTES_MAX)),
@@ -52,6 +53,9 @@ fn the_fixed_bounds_are_those_of_the_code() {
             "body left unread when the answer is out",
             format!("{}, {} s", kib(limits::UNREAD_BODY_BYTES_MAX), limits::LINGER_TIME.as_secs()),
         ),
+        row("bodies held in memory for policies (shield)", mib(limits::GATHERED_BYTES_MAX)),
+        row("the same of one client", mib(limits::GATHERED_BYTES_PER_CLIENT_MAX)),
+        row("TLS records in a row without data", limits::TLS_BARE_RECORDS_MAX),
         row("passes through this gateway", 1),
     ];
     assert_eq!(table("Fixed"), expected.into_iter().collect());

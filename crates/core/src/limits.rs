@@ -81,3 +81,6 @@ pub const STORE_TIME: std::time::Duration = std::time::Duration::from_millis(500
 pub const HANDSHAKES_MAX: usize = 2_000;
 /// A certificate that ends within so long is warned of. Let's Encrypt renews at 30 days, so somebody has had two weeks.
 pub const EXPIRY_WARNED: std::time::Duration = std::time::Duration::from_secs(14 * 24 * 60 * 60);
+/// Records of TLS without data in a row: empty ones, tickets, new keys. Servers send two to four tickets, nobody has a reason
+/// for empty ones, and BoringSSL ends at as many of those.
+pub const TLS_BARE_RECORDS_MAX: u32 = 32;

@@ -165,7 +165,8 @@ fn heads_say_what_became_of_the_body() {
     for (path, expected) in [
         ("/small", ["", "", "\"7\"", "1600", "bytes", ""]),
         ("/off", ["", "", "\"7\"", "1600", "bytes", ""]),
-        ("/304", ["", "accept-encoding", "W/\"7\"", "1600", "", ""]),
+        // Nobody has asked with the tag of a copy that was compressed.
+        ("/304", ["", "accept-encoding", "\"7\"", "1600", "", ""]),
         ("/206", ["", "accept-encoding", "", "4", "", ""]),
         ("/204", ["", "", "", "", "", ""]),
         ("/own", ["gzip", "accept-encoding", "", "", "", "chunked"]),

@@ -2,13 +2,12 @@
 //! costs its sender next to nothing and us nearly as much as one of a kilobyte; bytes that reach HTTP do not show it.
 //! Pure. Called by `session`, which sees the records, and `Tls`, which ends a turn.
 
+use tidegate_core::limits::TLS_BARE_RECORDS_MAX;
+
 /// What is decrypted in a row before the other connections of the worker have their turn: some 30 µs of work.
 const TURN_COST: u64 = 64 << 10;
 /// What a record costs beside its bytes, as bytes: 123 of the shortest are a turn.
 const RECORD_COST: u64 = 512;
-/// Records without data in a row: empty ones, tickets, new keys. Servers send two to four tickets, nobody has a reason
-/// for empty ones, and BoringSSL ends at as many of those.
-const BARE_RECORDS_MAX: u32 = 32;
 
 /// A record's head: its type, its version, its length (RFC 8446 §5.1).
 const HEAD_BYTES: usize = 5;
@@ -51,7 +50,7 @@ impl Turn {
         let records = count(bytes);
         self.spent += bytes.len() as u64 + u64::from(records) * RECORD_COST;
         self.bare += records.saturating_sub(u32::from(has_data));
-        match self.bare > BARE_RECORDS_MAX {
+        match self.bare > TLS_BARE_RECORDS_MAX {
             true => return Err(TooMany),
             false if has_data => self.bare = 0,
             false => {}
