@@ -47,6 +47,12 @@ impl Dialer {
     }
 }
 
+/// What keys were exchanged by in a handshake that is done, by the name it has in its registry.
+pub fn key_exchange(connection: &Secure) -> String {
+    let group = connection.conn.negotiated_key_exchange_group();
+    group.map_or_else(String::new, |group| format!("{:?}", group.name()))
+}
+
 /// Answers every request with a body that lasts until the end of its connection, which is announced if the path begins
 /// with `/whole`. For as long as the listener lives.
 ///

@@ -4,6 +4,7 @@
 mod endings;
 mod floods;
 mod frames;
+mod gathering;
 mod programs;
 mod rules;
 mod sizes;

@@ -105,14 +105,31 @@ fn an_answer_that_ends_without_a_word_is_not_whole() {
 #[test]
 fn connections_to_backends_are_kept() {
     let authority = Authority::new();
-    let backend = nginx(&authority, "address", &["127.0.0.1"], "");
+    let pair = authority.pair("address", &["127.0.0.1"]);
+    let (cert, key) = (pair.cert.display(), pair.key.display());
+    let backend = Nginx::secure(&format!(
+        "ssl_certificate {cert}; ssl_certificate_key {key}; \
+         location / {{ return 200 \"$connection $connection_requests $ssl_session_reused\"; }}"
+    ));
     let origin = everything_to(&[backend.address], "")
         .replace(&backend.address.to_string(), &format!("https://{}", backend.address))
         .replace("backends:", &format!("tls: {{ ca: \"{}\" }}, backends:", authority.ca().display()));
     let gateway = Setup::new(BIN).workers(1).start(&origin);
-    for _ in 0..5 {
-        assert_eq!(gateway.ask("GET / HTTP/1.1\r\nHost: a\r\n\r\n").status(), 200);
+    let answers: Vec<String> = (0..20)
+        .map(|_| {
+            let answer = gateway.ask("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+            assert_eq!(answer.status(), 200);
+            String::from_utf8_lossy(&answer.body).into_owned()
+        })
+        .collect();
+    let connection = answers[0].split(' ').next().expect("a number");
+    for (number, answer) in (1..).zip(&answers) {
+        assert_eq!(
+            *answer,
+            format!("{connection} {number} ."),
+            "one handshake for all, of which none is resumed"
+        );
     }
-    await_true("all are written down", PATIENCE, || backend.requests().len() == 5);
+    await_true("all are written down", PATIENCE, || backend.requests().len() == answers.len());
     gateway.stop();
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use tidegate_testkit::authority::{Authority, Kind};
 use tidegate_testkit::backend::OK;
 use tidegate_testkit::gateway::{await_true, everything_to};
-use tidegate_testkit::secure::Dialer;
+use tidegate_testkit::secure::{Dialer, key_exchange};
 use tidegate_testkit::{Connection, Gateway, How, RawBackend, Setup};
 
 fn secured(keys: &str, more: &str) -> Setup {
@@ -252,6 +252,62 @@ fn an_end_is_said_before_it_comes() {
     // An end without close_notify would be an error here.
     secure.read_to_end(&mut answer).unwrap();
     assert!(answer.ends_with(b"here"));
+    gateway.stop();
+}
+
+#[test]
+fn keys_are_exchanged_in_a_way_that_lasts_with_clients_that_know_it() {
+    let authority = Authority::new();
+    let gateway = secured(&authority.pair("site", &["site.example"]).entry(), "").start(HERE);
+    let address = gateway.listener("https");
+    let mut secure = Dialer::trusting(&authority).connect(address, "site.example", PATIENCE);
+    secure.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = Vec::new();
+    secure.read_to_end(&mut answer).unwrap();
+    assert!(answer.ends_with(b"here"));
+    assert_eq!(key_exchange(&secure), "X25519MLKEM768");
+    for group in ["X25519", "P-256", "P-384"] {
+        let text = s_client(address, &["-tls1_3", "-groups", group]);
+        assert!(text.contains("Verification") && text.contains("New, TLSv1.3"), "{group}: {text}");
+    }
+    gateway.stop();
+}
+
+/// Clients that want much and take nothing of it, beside one that takes it in small pieces.
+#[test]
+fn slow_readers_cost_a_bounded_part_of_memory() {
+    const CLIENTS: usize = 200;
+    const BODY_BYTES: usize = 8 << 20;
+    /// What both directions of an exchange hold at most.
+    const CLIENT_KIB_MAX: u64 = 256;
+    let authority = Authority::new();
+    let backend = RawBackend::start(|visit| {
+        let body = vec![b'x'; 64 << 10];
+        while visit.request().is_some() {
+            visit.connection.send(format!("HTTP/1.1 200 OK\r\nContent-Length: {BODY_BYTES}\r\n\r\n"));
+            // Those that are not read end with their connection.
+            (0..BODY_BYTES / body.len()).all(|_| visit.connection.try_send(&body).is_ok());
+        }
+    });
+    let gateway = secured(&authority.pair("site", &["site.example"]).entry(), "")
+        .start(&everything_to(&[backend.address], ""));
+    let dialer = Dialer::trusting(&authority);
+    let before = gateway.process().pss_kib();
+    let ask = || {
+        let mut secure = dialer.connect(gateway.listener("https"), "site.example", PATIENCE);
+        secure.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+        secure
+    };
+    let clients: Vec<_> = (0..CLIENTS).map(|_| ask()).collect();
+    await_true("all have reached a backend", PATIENCE, || backend.connections() >= CLIENTS);
+    let mut slow = ask();
+    let (mut taken, mut room) = (0, [0; 10_000]);
+    while taken < BODY_BYTES {
+        taken += slow.read(&mut room).expect("bytes, however slowly they are taken");
+    }
+    let grown = gateway.process().pss_kib().saturating_sub(before);
+    assert!(grown <= CLIENT_KIB_MAX * CLIENTS as u64, "{grown} KiB for {CLIENTS} clients");
+    drop((clients, slow));
     gateway.stop();
 }
 
