@@ -1,4 +1,4 @@
-"""The slow clients as a gate holds them: started on the load core, watched, counted. Called by the gates."""
+"""Slow clients, or floods, as a gate holds them: started on the load core, watched, counted. Called by the gates."""
 
 import json
 import subprocess
@@ -8,20 +8,20 @@ import time
 from dataclasses import asdict
 
 from bench.machine import ROOT
-from bench.slow_clients import Plan
 from bench.stage import LOAD_CORE, StageError
 
 READY_TIMEOUT_S = 60
 
 
 class Crowd:
-    """A process of slow clients; `counts` is its last report, at most half a second old."""
+    """A process of such clients; `counts` is its last report, at most half a second old."""
 
-    def __init__(self, stage, plan: Plan):
-        command = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from bench.slow_clients import main; main()"
+    def __init__(self, stage, plan, program="slow_clients"):
+        """`program`: the module of bench whose `main` takes this plan."""
+        command = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from bench.{program} import main; main()"
         argv = [sys.executable, "-c", command, json.dumps(asdict(plan))]
         self.stage = stage
-        self.child = stage.start("slow-clients", argv, LOAD_CORE, stdout=subprocess.PIPE)
+        self.child = stage.start(program.replace("_", "-"), argv, LOAD_CORE, stdout=subprocess.PIPE)
         self.counts = {}
         self.reader = threading.Thread(target=self.read, name="crowd", daemon=True)
         self.reader.start()
@@ -36,7 +36,7 @@ class Crowd:
         deadline = time.monotonic() + READY_TIMEOUT_S
         while not self.counts.get("is_ready"):
             if self.child.process.poll() is not None or time.monotonic() > deadline:
-                raise StageError(f"start the slow clients: not connected\n{self.child.log_tail()}")
+                raise StageError(f"start {self.child.name}: not connected\n{self.child.log_tail()}")
             time.sleep(0.1)
 
     def stop(self):
