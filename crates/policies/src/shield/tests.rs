@@ -334,7 +334,7 @@ fn other_characters_than_those_of_ascii_are_refused() {
 fn no_step_cuts_an_attack_in_two() {
     let policy = usual();
     let attack = "1 UNION SELECT a,b FROM users-- ";
-    for before in (16_384 - attack.len()..=16_384).chain(32_000..32_300) {
+    for before in (8_192 - attack.len()..=8_192).chain(16_000..16_384) {
         let text = format!("{} {attack} {}", "x".repeat(before), "x".repeat(20_000));
         let json = format!("{{\"a\":\"{}\"}}", text.replace("UNION", "\\u0055NION"));
         let form = format!("a={}", text.replace(' ', "%20"));
