@@ -23,7 +23,9 @@ impl Kind {
     /// other bytes, XML (which is full of what would be script in a value), and the messages of gRPC.
     pub(super) fn of(content_type: Option<&[u8]>) -> Option<Kind> {
         let Some(content_type) = content_type else { return Some(Kind::Json) };
-        let media = content_type.split(|&b| b == b';').next().unwrap_or_default().trim_ascii();
+        // Some end the type at a comma or a blank as well.
+        let ends_type = |b: &u8| matches!(b, b';' | b',' | b' ' | b'\t');
+        let media = content_type.trim_ascii_start().split(ends_type).next().unwrap_or_default();
         let is = |name: &str| media.eq_ignore_ascii_case(name.as_bytes());
         let ends = |end: &str| {
             media.len() > end.len() && media[media.len() - end.len()..].eq_ignore_ascii_case(end.as_bytes())

@@ -131,10 +131,8 @@ fn read<'b>(head: &'b [u8], content: &'b [u8]) -> Result<Part<'b>, Unreadable> {
     }
     let disposition = disposition.unwrap_or_default();
     let name = parameter(disposition, b"name")?.unwrap_or_default();
-    let file = match parameter(disposition, b"filename")? {
-        Some(file) => Some(file),
-        None => parameter(disposition, b"filename*")?,
-    };
+    // To some a part without a name for its file is a field, and `filename*` is not known to all.
+    let file = parameter(disposition, b"filename")?.filter(|file| !file.is_empty());
     Ok(Part { name, file, content })
 }
 
@@ -183,7 +181,9 @@ mod tests {
         assert_eq!(parts("--xx--"), Ok(vec![]));
         assert_eq!(parts(""), Ok(vec![]));
         let star = "Content-Disposition: form-data; name=q; filename*=utf-8''a.txt";
-        assert_eq!(parts(&one(star, "x")), Ok(vec!["q<utf-8''a.txt>".into()]));
+        assert_eq!(parts(&one(star, "x")), Ok(vec!["q=x".into()]));
+        let empty = "Content-Disposition: form-data; name=q; filename=\"\"";
+        assert_eq!(parts(&one(empty, "x")), Ok(vec!["q=x".into()]));
         let binary = "Content-Transfer-Encoding: binary\r\nContent-Type: application/json; charset=utf-8";
         assert_eq!(parts(&one(&format!("{NAMED}\r\n{binary}"), "{}")), Ok(vec!["q={}".into()]));
     }
