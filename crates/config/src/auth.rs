@@ -4,7 +4,7 @@ use crate::members::{Families, Member};
 use crate::workbench::{Beside, Workbench};
 use std::sync::Arc;
 use tidegate_core::auth::Authenticator;
-use tidegate_core::building::Building;
+use tidegate_core::building::{AuthEntries, Building};
 use tidegate_core::node::Node;
 use tidegate_core::problem::{Place, Problem, Problems};
 use tidegate_core::settings;
@@ -40,6 +40,18 @@ pub(crate) fn entries(
     written.map(|name, place, entry| one(&name.shared(), place, &entry.kind, bench, problems))
 }
 
+/// What routes may name.
+pub(crate) fn named(entries: &Entries) -> AuthEntries {
+    let mut named = AuthEntries::default();
+    for row in entries.iter() {
+        match &row.value {
+            Some(member) => named.built.push((row.name.shared(), member.built().clone())),
+            None => named.broken.push(row.name.shared()),
+        }
+    }
+    named
+}
+
 fn one(
     name: &Arc<str>,
     place: &Place,
@@ -65,7 +77,7 @@ fn one(
         let problem = Problem::at(&second.place, "an entry of `auth` is of one kind");
         problems.push(problem.hint("give it an entry of its own; a route may name several"));
     }
-    let beside = Beside { name, keys: &[], auth: &[] };
+    let beside = Beside { name, keys: &[], auth: &AuthEntries::default() };
     let build = |node: &Node, building: &mut Building<'_>| (kind.build)(node, building).into_iter().collect();
     bench.build(kind.name, &entry.value, beside, problems, build).pop()
 }

@@ -188,10 +188,7 @@ fn check_routes(
     bench: &mut Workbench<'_>,
     problems: &mut Problems,
 ) -> Vec<Route> {
-    let auth: Vec<_> = auth
-        .iter()
-        .filter_map(|row| Some((row.name.shared(), row.value.as_ref()?.built().clone())))
-        .collect();
+    let auth = auth::named(auth);
     let nodes = root.entry("routes").map(|entry| &entry.value);
     let mut names = Once(HashMap::new());
     let mut matches = Once(HashMap::new());

@@ -6,9 +6,9 @@ use crate::workbench::{Beside, Workbench};
 use std::fmt::{self, Debug, Formatter};
 use std::path::PathBuf;
 use std::sync::Arc;
-use tidegate_core::auth::{self, Authenticator};
+use tidegate_core::auth;
 use tidegate_core::balance::{self, Balancer, Build, Pick, Sample};
-use tidegate_core::building::Building;
+use tidegate_core::building::{AuthEntries, Building};
 use tidegate_core::clock::Nanos;
 use tidegate_core::limits::ROUTE_POLICIES_MAX;
 use tidegate_core::node::{Entry, Node, Value};
@@ -105,7 +105,7 @@ pub(crate) fn policy_keys(families: &Families<'_>) -> Vec<FieldShape> {
 pub(crate) fn policies(
     rest: &Rest,
     route: &Arc<str>,
-    auth: &[(Arc<str>, Arc<dyn Authenticator>)],
+    auth: &AuthEntries,
     bench: &mut Workbench<'_>,
     problems: &mut Problems,
 ) -> Vec<Member<dyn Policy>> {

@@ -8,8 +8,7 @@ use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use tidegate_core::auth::Authenticator;
-use tidegate_core::building::{Building, Files, Part};
+use tidegate_core::building::{AuthEntries, Building, Files, Part};
 use tidegate_core::node::Node;
 use tidegate_core::problem::{Problems, Source};
 use tidegate_core::shelf::Shelf;
@@ -30,7 +29,7 @@ pub(crate) struct Beside<'a> {
     /// The keys of its route that belong to policies.
     pub(crate) keys: &'a [&'a str],
     /// The entries of `auth`.
-    pub(crate) auth: &'a [(Arc<str>, Arc<dyn Authenticator>)],
+    pub(crate) auth: &'a AuthEntries,
 }
 
 impl<'f> Workbench<'f> {
@@ -77,7 +76,8 @@ struct Reader<'a> {
 impl Files for Reader<'_> {
     fn read(&mut self, path: &Path) -> Result<Vec<u8>, String> {
         self.wanted.insert(path.to_owned());
-        let bytes = sources::read_bytes(path).map_err(|why: Unreadable| why.reason())?;
+        let bytes = sources::read_bytes(path)
+            .map_err(|why: Unreadable| format!("cannot be read: {}", why.reason()))?;
         let mut hasher = DefaultHasher::new();
         bytes.hash(&mut hasher);
         self.read.push((path.to_owned(), hasher.finish()));

@@ -40,8 +40,17 @@ pub struct Part<'b> {
     pub name: &'b Arc<str>,
     /// The keys of the route that belong to policies: what runs beside it.
     pub keys: &'b [&'b str],
-    /// Every entry of `auth`, by name.
-    pub auth: &'b [(Arc<str>, Arc<dyn Authenticator>)],
+    /// The entries of `auth`.
+    pub auth: &'b AuthEntries,
+}
+
+/// The entries of `auth`, by name.
+#[derive(Default)]
+pub struct AuthEntries {
+    /// Those that could be built.
+    pub built: Vec<(Arc<str>, Arc<dyn Authenticator>)>,
+    /// Those that could not. What is wrong with them has been told: whoever names one is right.
+    pub broken: Vec<Arc<str>>,
 }
 
 impl Part<'_> {
@@ -52,7 +61,7 @@ impl Part<'_> {
 
     /// The entry of `auth` with that name.
     pub fn authenticator(&self, name: &str) -> Option<Arc<dyn Authenticator>> {
-        self.auth.iter().find(|(known, _)| &**known == name).map(|(_, one)| one.clone())
+        self.auth.built.iter().find(|(known, _)| &**known == name).map(|(_, one)| one.clone())
     }
 }
 
@@ -83,7 +92,7 @@ impl Alone {
             problems: &mut self.problems,
             files: &mut NoFiles,
             shelf: &self.shelf,
-            part: Part { name: &self.name, keys: &self.keys, auth: &[] },
+            part: Part { name: &self.name, keys: &self.keys, auth: &AuthEntries::default() },
         })
     }
 }
@@ -92,7 +101,7 @@ struct NoFiles;
 
 impl Files for NoFiles {
     fn read(&mut self, _: &Path) -> Result<Vec<u8>, String> {
-        Err(String::from("there is no such file"))
+        Err(String::from("cannot be read: there is no such file"))
     }
 
     fn tree(&mut self, path: &Path, _: &mut Problems) -> Result<Option<Node>, String> {

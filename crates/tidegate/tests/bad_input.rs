@@ -18,6 +18,11 @@ fn tidegate(folder: &Path, arguments: &[&str]) -> Ended {
     run(Command::new(BIN).current_dir(folder).args(arguments).env("NO_COLOR", "1"))
 }
 
+/// What it said, wherever the cases are.
+fn said(ended: Ended, folder: &Path) -> Ended {
+    Ended { stderr: ended.stderr.replace(&format!("{}/", folder.display()), ""), ..ended }
+}
+
 /// Exit 2, nothing on stdout, and exactly this on stderr.
 fn check_refused(ended: &Ended, expected: &str) {
     assert_eq!((ended.code, ended.stdout.as_str()), (Some(2), ""), "{}", ended.stderr);
@@ -36,14 +41,14 @@ fn bad_files_are_refused_with_place_reason_and_hint() {
     assert!(names.len() >= 5, "{names:?}");
     for name in names {
         let kept = folder.join(name.replace(".yaml", ".txt"));
-        let ended = tidegate(&folder, &["run", "-c", &name]);
+        let ended = said(tidegate(&folder, &["run", "-c", &name]), &folder);
         if std::env::var_os("TIDEGATE_BLESS").is_some() {
             std::fs::write(&kept, &ended.stderr).expect("keep the message");
         }
         let expected = std::fs::read_to_string(&kept).unwrap_or_default();
-        assert!(expected.starts_with(&format!("{name}:")), "{} says nothing of a place", kept.display());
+        assert!(expected.contains(&format!("{name}:")), "{} says nothing of a place", kept.display());
         check_refused(&ended, &expected);
-        check_refused(&tidegate(&folder, &["validate", &name]), &expected);
+        check_refused(&said(tidegate(&folder, &["validate", &name]), &folder), &expected);
     }
 }
 

@@ -54,7 +54,7 @@ fn build(node: &Node, building: &mut Building<'_>) -> Vec<Box<dyn Policy>> {
             true => Ok(()),
             false => Err("is not a method"),
         }),
-        auth: building.part.auth.to_vec(),
+        auth: building.part.auth.built.clone(),
     };
     let asks_nothing =
         allow.consumers.is_none() && allow.scopes.is_none() && allow.ips.is_none() && allow.methods.is_none();

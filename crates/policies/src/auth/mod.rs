@@ -14,7 +14,7 @@ mod tests;
 use asking::Asking;
 use std::sync::Arc;
 use tidegate_core::auth::{Authenticator, Finding, Kind};
-use tidegate_core::building::Building;
+use tidegate_core::building::{AuthEntries, Building};
 use tidegate_core::head::RequestHead;
 use tidegate_core::node::Node;
 use tidegate_core::policy::{self, Phase, Policy, RequestView, ResponseView, Verdict};
@@ -62,12 +62,17 @@ fn build(node: &Node, building: &mut Building<'_>) -> Vec<Box<dyn Policy>> {
     }
 }
 
-/// A name that stands for nothing, or for an entry that could not be built, which has been told.
-fn undefined(name: &Placed<Label>, known: &[(Arc<str>, Arc<dyn Authenticator>)], problems: &mut Problems) {
+/// Tells of a name that stands for nothing. An entry that is there and broken has been told of.
+fn undefined(name: &Placed<Label>, entries: &AuthEntries, problems: &mut Problems) {
     let Some(place) = name.place() else { return };
+    if entries.broken.iter().any(|broken| **broken == *name.as_str()) {
+        return;
+    }
+    let known =
+        || entries.built.iter().map(|(name, _)| &**name).chain(entries.broken.iter().map(|name| &**name));
     problems.push_with(|| {
         let problem = Problem::at(place, format!("{} is not defined under `auth`", name.quote()));
-        match nearest(name.as_str(), known.iter().map(|(known, _)| &**known)) {
+        match nearest(name.as_str(), known()) {
             Some(meant) => problem.hint(format!("did you mean `{meant}`?")),
             None => problem.hint("define it there, or name one that is"),
         }
