@@ -2,7 +2,7 @@
 //! that whoever inflates all of it chokes. What the backend gets is not touched.
 
 use super::{TURN_BYTES, turn};
-use flate2::bufread::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
+use flate2::bufread::{DeflateDecoder, GzDecoder, ZlibDecoder};
 use std::io::{self, BufRead, ErrorKind, Read};
 
 /// Encodings one after the other. Nobody applies a third in good faith.
@@ -58,10 +58,14 @@ pub(super) async fn inflate(
 
 async fn undo(coding: &[u8], bytes: &[u8], is_cut: bool, most: usize) -> Result<Vec<u8>, Uninflated> {
     let is = |name: &str| coding.eq_ignore_ascii_case(name.as_bytes());
-    // The decoders take from it what they need and no more: that tells what has become of how much.
+    if hides_text(coding, bytes) {
+        return Err(Uninflated::Malformed);
+    }
+    // The decoders take from it what they need and no more: that tells what has become of how much. One member or frame
+    // is all there is: what stands behind it would have a head of its own.
     let mut from = bytes;
     let (out, result) = match () {
-        () if is("gzip") || is("x-gzip") => read(MultiGzDecoder::new(&mut from), most).await,
+        () if is("gzip") || is("x-gzip") => read(GzDecoder::new(&mut from), most).await,
         // What says deflate is zlib (RFC 9110 §8.4.1.2), or, as some send it, bare.
         () if is("deflate") && bytes.first().is_some_and(|byte| byte & 15 == 8) => {
             read(ZlibDecoder::new(&mut from), most).await
@@ -82,14 +86,33 @@ async fn undo(coding: &[u8], bytes: &[u8], is_cut: bool, most: usize) -> Result<
         // Bytes behind the end of what was deflated are for somebody who does not inflate.
         Ok(()) if taken < bytes.len() && out.len() < most => Err(Uninflated::Malformed),
         Ok(()) => Ok(out),
-        // What was cut ends in the middle; but it has begun as what it says it is.
-        Err(error) if is_cut && (error.kind() == ErrorKind::UnexpectedEof || !out.is_empty()) => Ok(out),
+        // What was cut ends in the middle.
+        Err(error) if is_cut && error.kind() == ErrorKind::UnexpectedEof => Ok(out),
         Err(_) => Err(Uninflated::Malformed),
     }
 }
 
+/// Whether a head of what is deflated has room for text that only those see who do not inflate. No client makes one so in
+/// good faith: of gzip (RFC 1952 §2.3) the name of a file is all that tools write there.
+fn hides_text(coding: &[u8], bytes: &[u8]) -> bool {
+    const EXTRA: u8 = 4;
+    const NAME: u8 = 8;
+    const COMMENT: u8 = 16;
+    let is = |name: &str| coding.eq_ignore_ascii_case(name.as_bytes());
+    match bytes {
+        [0x1f, 0x8b, _, flags, _, _, _, _, _, _, rest @ ..] if is("gzip") || is("x-gzip") => {
+            let name = rest.split(|&b| b == 0).next().unwrap_or_default();
+            let is_plain = |b: &u8| !matches!(b, b'=' | b'&' | b'<' | b'{' | b'\'' | b'"');
+            flags & (EXTRA | COMMENT) != 0 || flags & NAME != 0 && !name.iter().all(is_plain)
+        }
+        // A frame that is to be skipped (RFC 8878 §3.1.2).
+        [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => is("zstd"),
+        _ => is("compress") || is("x-compress"), // known to a few, and not here
+    }
+}
+
 fn zstd_decoder<B: BufRead>(from: B) -> io::Result<zstd::stream::read::Decoder<'static, B>> {
-    let mut decoder = zstd::stream::read::Decoder::with_buffer(from)?;
+    let mut decoder = zstd::stream::read::Decoder::with_buffer(from)?.single_frame();
     decoder.window_log_max(ZSTD_WINDOW_LOG_MAX)?;
     Ok(decoder)
 }

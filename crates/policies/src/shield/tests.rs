@@ -273,6 +273,31 @@ fn no_encoding_hides_a_body_from_the_look() {
     for coding in ["gzip", "deflate", "br", "zstd"] {
         assert_eq!(coded(coding, &long), malformed, "{coding}");
     }
+    // Text that only those see who do not inflate.
+    for coding in ["compress", "x-compress"] {
+        assert_eq!(coded(coding, b"q=anna"), malformed, "{coding}");
+    }
+    let gzip = |builder: flate2::GzBuilder| {
+        let mut encoder = builder.write(Vec::new(), flate2::Compression::default());
+        std::io::Write::write_all(&mut encoder, b"q=anna").unwrap();
+        encoder.finish().unwrap()
+    };
+    let new = flate2::GzBuilder::new;
+    assert_eq!(coded("gzip", &gzip(new().filename("form.txt"))), "");
+    for head in [new().filename("&q=1' or 1=1--&"), new().comment("x"), new().extra(*b"x")] {
+        assert_eq!(coded("gzip", &gzip(head)), malformed);
+    }
+    let mut two = gzip(new());
+    two.extend(gzip(new().comment("&q=1' or 1=1--")));
+    assert_eq!(coded("gzip", &two), malformed);
+    let frame = zstd::encode_all(&b"q=anna"[..], 3).unwrap();
+    let skipped = [&b"\x50\x2a\x4d\x18\x0e\0\0\0&q=1' or 1=1--"[..], &frame].concat();
+    assert_eq!(coded("zstd", &skipped), malformed);
+    assert_eq!(coded("zstd", &[&frame[..], &skipped].concat()), malformed);
+    // Cut off by what is looked at, and plain text behind it.
+    let mut begun = deflated(&vec![b'x'; 1000]).swap_remove(0).1;
+    begun.extend(b"&q=1' or 1=1--&x=".iter().chain(&vec![b'x'; 200_000]));
+    assert_eq!(coded("gzip", &begun), malformed);
     // Long and what it says: looked at as far as the bound.
     let long: Vec<u8> =
         (0..200_000u32).flat_map(|n| format!("x={}&", n * 7919 % 1_000_003).into_bytes()).collect();
