@@ -10,6 +10,9 @@ use std::borrow::Cow;
 /// Longest boundary (RFC 2046 §5.1.1).
 const BOUNDARY_BYTES_MAX: usize = 70;
 
+/// Longest head of a part: names and types of files are a tenth of it. It is looked at in one step.
+const HEAD_BYTES_MAX: usize = 4 << 10;
+
 /// A part.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Part<'b> {
@@ -31,7 +34,8 @@ impl<'b> Parts<'b> {
     /// The parts of a body of this type; none without a boundary.
     pub(super) fn new(bytes: &'b [u8], content_type: &'b [u8]) -> Result<Option<Parts<'b>>, Unreadable> {
         let Some(boundary) = parameter(content_type, b"boundary")? else { return Ok(None) };
-        if boundary.is_empty() || boundary.len() > BOUNDARY_BYTES_MAX {
+        let is_sound = (1..=BOUNDARY_BYTES_MAX).contains(&boundary.len()) && !boundary.contains(&b',');
+        if !is_sound || !is_named_first(content_type) {
             return Err(Unreadable);
         }
         let mut parts = Parts { rest: None, dashed: [b"--", &*boundary].concat() };
@@ -47,9 +51,10 @@ impl<'b> Parts<'b> {
         let (head, content) = match part.strip_prefix(b"\r\n") {
             Some(content) => (&b""[..], content),
             None => match memmem::find(part, b"\r\n\r\n") {
-                Some(at) => (&part[..at], &part[at + 4..]),
+                Some(at) if at <= HEAD_BYTES_MAX => (&part[..at], &part[at + 4..]),
+                Some(_) => return Err(Unreadable),
                 // Cut off in its head; elsewhere a head has an end.
-                None if is_cut => (part, &b""[..]),
+                None if is_cut && part.len() <= HEAD_BYTES_MAX => (part, &b""[..]),
                 None => return Err(Unreadable),
             },
         };
@@ -78,6 +83,13 @@ impl<'b> Parts<'b> {
         }
         Ok((bytes, true))
     }
+}
+
+/// Whether the first `boundary` in a type is the parameter's name: some look for nothing else.
+fn is_named_first(content_type: &[u8]) -> bool {
+    const WORD: &[u8] = b"boundary";
+    let first = content_type.windows(WORD.len()).position(|word| word.eq_ignore_ascii_case(WORD));
+    first.is_some_and(|at| content_type[..at].trim_ascii_end().ends_with(b";"))
 }
 
 /// What stands behind a boundary: the next part, or nothing where that was the last.
@@ -209,10 +221,14 @@ mod tests {
         ] {
             assert_eq!(parts(&body), Err(Unreadable), "{body:?}");
         }
-        for boundary in ["", "\"\"", &"x".repeat(71), "x; boundary=y", "\"x"] {
+        for boundary in ["", "\"\"", &"x".repeat(71), "x; boundary=y", "\"x", "A,B"] {
             let media = format!("multipart/form-data; boundary={boundary}");
             assert!(Parts::new(b"", media.as_bytes()).is_err(), "{boundary}");
         }
+        let disguised = b"multipart/form-data; xboundary=A; boundary=B";
+        assert!(Parts::new(b"", disguised).is_err(), "some take the first");
+        let long = format!("Content-Disposition: form-data; name={}", "x".repeat(HEAD_BYTES_MAX));
+        assert_eq!(parts(&one(&long, "1")), Err(Unreadable));
         assert!(Parts::new(b"", b"multipart/form-data").is_ok_and(|parts| parts.is_none()));
     }
 }
