@@ -53,6 +53,10 @@ fn the_fixed_bounds_are_those_of_the_code() {
             "body left unread when the answer is out",
             format!("{}, {} s", kib(limits::UNREAD_BODY_BYTES_MAX), limits::LINGER_TIME.as_secs()),
         ),
+        row(
+            "the same of an HTTP/2 stream",
+            format!("{}, {} s", mib(limits::DRAIN_BYTES_MAX), limits::DRAIN_TIME.as_secs()),
+        ),
         row("bodies held in memory for policies (shield)", mib(limits::GATHERED_BYTES_MAX)),
         row("the same of one client", mib(limits::GATHERED_BYTES_PER_CLIENT_MAX)),
         row("TLS records in a row without data", limits::TLS_BARE_RECORDS_MAX),

@@ -172,6 +172,13 @@ pub trait Exchange: Source + Sink {
     /// The protocol the client offers to switch to, as a span of the request head's text.
     fn upgrade(&self) -> Option<crate::head::Span>;
 
+    /// Takes what still comes of a request body that nobody wants, and throws it away; ready when it is over, or was enough
+    /// (`limits::DRAIN_TIME`, `DRAIN_BYTES_MAX`). An HTTP/2 stream does so behind its answer by itself: clients that are told
+    /// to stop while they send may take the answer for lost. A client that waits for 100 (Continue) sends nothing.
+    fn poll_drain(&mut self, _: &mut Context<'_>) -> Poll<()> {
+        Poll::Ready(())
+    }
+
     /// Makes the request body start over for another try; `false` when part of it is no longer here.
     fn rewind(&mut self) -> bool;
 

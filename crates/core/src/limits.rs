@@ -49,6 +49,11 @@ pub const UNREAD_BODY_BYTES_MAX: usize = 64 << 10;
 /// How long a closing connection is read from, so that the peer gets our last answer instead of a reset, and how
 /// long an unread body may take to drain. Two seconds cover three retransmissions.
 pub const LINGER_TIME: std::time::Duration = std::time::Duration::from_secs(2);
+/// Request body of one HTTP/2 stream that is read and thrown away behind its answer. Large, as clients (curl 7.88) lose the
+/// answer when they are told to stop before they have sent all; it takes no memory, and costs no more than an upload does.
+pub const DRAIN_BYTES_MAX: usize = 64 << 20;
+/// How long that may take in all; a client that is silent for `LINGER_TIME` is told to stop then. 64 MiB at 50 Mbit/s.
+pub const DRAIN_TIME: std::time::Duration = std::time::Duration::from_secs(10);
 /// Pieces of a body that go out in one gathered write, and that a chunked body is decoded ahead by. A backend that
 /// sends chunks smaller than a read buffer's sixteenth costs one more turn per 16 of them.
 pub const PIECES_MAX: usize = 16;

@@ -30,6 +30,11 @@ pub(crate) async fn respond<E: Exchange>(
     record: &mut Record<'_>,
 ) -> Result<(), Failure> {
     let mut filled = Vec::new();
+    if answer.status < 300 {
+        // A client that sends on behind such an answer, as it has not failed, may read no more meanwhile (curl 7.88):
+        // it would never learn that its windows are open again.
+        poll_fn(|cx| client.poll_drain(cx)).await;
+    }
     response.clear();
     response.status = answer.status;
     let origin = record.origin(client);

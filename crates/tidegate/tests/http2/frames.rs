@@ -103,6 +103,8 @@ pub(crate) struct Peer {
     stream: TcpStream,
     read: Vec<u8>,
     next: u32,
+    /// What may be sent beyond the windows that everything begins with: streams, 0 for the connection, and bytes.
+    granted: Vec<(u32, usize)>,
 }
 
 impl Peer {
@@ -115,7 +117,7 @@ impl Peer {
     pub(crate) fn with_settings(address: SocketAddr, settings: &[(u16, u32)]) -> Peer {
         let stream = TcpStream::connect(address).expect("connect");
         stream.set_nodelay(true).expect("set TCP_NODELAY");
-        let mut peer = Peer { stream, read: Vec::new(), next: 1 };
+        let mut peer = Peer { stream, read: Vec::new(), next: 1, granted: Vec::new() };
         let payload: Vec<u8> = settings
             .iter()
             .flat_map(|(id, value)| [&id.to_be_bytes()[..], &value.to_be_bytes()[..]].concat())
@@ -128,7 +130,7 @@ impl Peer {
     pub(crate) fn in_pieces(address: SocketAddr, first: usize) -> Peer {
         let stream = TcpStream::connect(address).expect("connect");
         stream.set_nodelay(true).expect("set TCP_NODELAY");
-        let mut peer = Peer { stream, read: Vec::new(), next: 1 };
+        let mut peer = Peer { stream, read: Vec::new(), next: 1, granted: Vec::new() };
         let bytes = [PREFACE, &frame(SETTINGS, 0, 0, &[])].concat();
         let (first, second) = bytes.split_at(first);
         peer.send(first);
@@ -165,8 +167,12 @@ impl Peer {
         let deadline = Instant::now() + time;
         loop {
             if let Some((kind, flags, stream, payload)) = self.take_frame() {
+                let window = *payload.first_chunk().unwrap_or(&[0; 4]);
                 if let Some(said) = said(kind, flags, stream, payload) {
                     return said;
+                }
+                if kind == WINDOW_UPDATE {
+                    self.granted.push((stream, u32::from_be_bytes(window) as usize));
                 }
                 if kind == SETTINGS && flags & ACK == 0 {
                     self.send(&frame(SETTINGS, ACK, 0, &[]));
@@ -195,6 +201,13 @@ impl Peer {
         self.read.drain(..9 + length);
         let stream = u32::from_be_bytes([head[5] & 0x7f, head[6], head[7], head[8]]);
         Some((head[3], head[4], stream, payload))
+    }
+
+    /// How much may be sent in all, on a stream or (0) on the connection, for all that was said so far.
+    pub(crate) fn window(&self, of: u32) -> usize {
+        /// What RFC 9113 §6.9.2 begins with.
+        const FIRST: usize = 65_535;
+        FIRST + self.granted.iter().filter(|(stream, _)| *stream == of).map(|(_, bytes)| bytes).sum::<usize>()
     }
 
     /// How a stream ends; what is said of others is passed over. The answer's data with it.

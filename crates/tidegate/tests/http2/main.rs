@@ -8,6 +8,7 @@ mod gathering;
 mod programs;
 mod rules;
 mod sizes;
+mod uploads;
 
 use tidegate_testkit::gateway::everything_to;
 use tidegate_testkit::{Gateway, RawBackend, Setup};

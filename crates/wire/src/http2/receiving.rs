@@ -131,6 +131,13 @@ impl Receiving {
         let _ = self.stream.flow_control().release_capacity(released as usize);
     }
 
+    /// Takes all that lies ready, and says how much that was.
+    pub(super) fn discard(&mut self) -> usize {
+        let bytes = self.ready.iter().map(Bytes::len).sum();
+        self.consume(bytes);
+        bytes
+    }
+
     fn hold(&mut self, bytes: Bytes) {
         self.held_bytes += bytes.len();
         match &mut self.held {

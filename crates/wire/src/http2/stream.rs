@@ -4,11 +4,14 @@ use h2::server::SendResponse;
 use h2::{Reason, RecvStream};
 use http::Request;
 use std::cell::Cell;
+use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::{Context, Poll};
-use tidegate_core::clock::Nanos;
+use std::time::Duration;
+use tidegate_core::clock::{self, Nanos};
 use tidegate_core::exchange::{AnswerBody, Client, Exchange, Fault, Fill, Handler, Protocol, Sink, Source};
 use tidegate_core::head::{Fields, Length, RequestHead, ResponseHead, Span};
+use tidegate_core::limits::{DRAIN_BYTES_MAX, DRAIN_TIME, LINGER_TIME};
 use tidegate_core::name::Method;
 use tidegate_core::outcome::Refusal;
 
@@ -17,7 +20,7 @@ use super::outflow::{Outflow, Piece};
 use super::pace::{Pace, Way};
 use super::receiving::Receiving;
 use super::sending::Sending;
-use crate::http1::server::Serving;
+use crate::http1::server::{Serving, Stage};
 use crate::scratch::{self, Leased};
 
 /// What the streams of a connection share.
@@ -38,10 +41,35 @@ struct Stream {
     receiving: Receiving,
     sending: Sending,
     pace: Pace,
+    /// The client was told to go on with its body.
+    has_continued: bool,
+    drained: Drained,
 }
 
-/// Serves a stream to its end. One that was answered before its request had ended is reset by `h2` behind the answer,
-/// with NO_ERROR (RFC 9113 §8.1); what the handler left undone is reset here.
+/// What was thrown away of a request.
+#[derive(Default)]
+struct Drained {
+    bytes: usize,
+    begun: Option<Nanos>,
+    heard: Nanos,
+}
+
+impl Drained {
+    fn take(&mut self, bytes: usize, now: Nanos) {
+        self.bytes += bytes;
+        self.heard = now;
+    }
+
+    /// How long it is waited for more; `None` when it was enough.
+    fn until(&mut self, now: Nanos, most: Duration) -> Option<Nanos> {
+        let begun = *self.begun.get_or_insert(now);
+        let due = self.heard.max(begun).after(LINGER_TIME).min(begun.after(most));
+        (self.bytes <= DRAIN_BYTES_MAX).then_some(due)
+    }
+}
+
+/// Serves a stream to its end. One that was answered before its request had ended is drained for a while, and then reset
+/// by `h2` with NO_ERROR (RFC 9113 §8.1); what the handler left undone is reset here.
 pub(super) async fn serve<H: Handler>(
     handler: Rc<H>,
     shared: Rc<Shared>,
@@ -56,12 +84,22 @@ pub(super) async fn serve<H: Handler>(
     let announced = head::request(&parts, follows, &limits, &mut head);
     drop(parts);
     let sending = Sending::new(respond, shared.outflow.clone());
-    let mut stream =
-        Stream { shared, announced: announced.unwrap_or_default(), receiving, sending, pace: Pace::new() };
+    let mut stream = Stream {
+        shared,
+        announced: announced.unwrap_or_default(),
+        receiving,
+        sending,
+        pace: Pace::new(),
+        has_continued: false,
+        drained: Drained::default(),
+    };
     match announced {
         Ok(_) => handler.handle(&mut head, &mut stream).await,
         Err(refusal) => stream.refuse(&*handler, &head, refusal),
     }
+    // What the request needed is not kept for what is thrown away.
+    drop(head);
+    stream.drain().await;
 }
 
 impl Drop for Stream {
@@ -88,6 +126,18 @@ impl Stream {
         self.answer(request, &head, answer);
         self.sending.end_with(&body);
         scratch::give_back(&mut body);
+    }
+
+    /// What is left of the request behind its answer.
+    async fn drain(&mut self) {
+        if self.sending.is_ended {
+            poll_fn(|cx| self.poll_drain(cx)).await;
+        }
+    }
+
+    /// Whether the client still waits for 100 (Continue), for all we know.
+    fn waits_for_100(&self) -> bool {
+        self.announced.expects_continue && !self.has_continued && self.receiving.is_untouched()
     }
 
     /// The slowest rate at which this stream may move: the listener's, which the streams of a connection share, as they
@@ -207,6 +257,29 @@ impl Exchange for Stream {
         None // HTTP/2 has none (RFC 9113 §8.6)
     }
 
+    fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.waits_for_100() {
+            return Poll::Ready(());
+        }
+        self.receiving.let_go();
+        let now = clock::coarse();
+        while let Poll::Ready(filled) = self.receiving.poll_fill(cx) {
+            if filled != Ok(Fill::Data) {
+                return Poll::Ready(());
+            }
+            self.drained.take(self.receiving.discard(), now);
+        }
+        // A listener that ends waits no longer than it waits for a connection's last bytes.
+        let most = match self.shared.serving.stage.get() {
+            Stage::Open => DRAIN_TIME,
+            Stage::Closing | Stage::Ended => LINGER_TIME,
+        };
+        match self.drained.until(now, most) {
+            Some(due) => self.pace.poll_deadline(cx, due),
+            None => Poll::Ready(()),
+        }
+    }
+
     fn rewind(&mut self) -> bool {
         self.receiving.rewind()
     }
@@ -220,6 +293,7 @@ impl Exchange for Stream {
     }
 
     fn interim(&mut self, head: &ResponseHead) {
+        self.has_continued |= head.status == 100;
         self.sending.interim(head);
     }
 
