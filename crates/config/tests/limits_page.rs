@@ -60,6 +60,8 @@ fn the_fixed_bounds_are_those_of_the_code() {
         row("bodies held in memory for policies (shield)", mib(limits::GATHERED_BYTES_MAX)),
         row("the same of one client", mib(limits::GATHERED_BYTES_PER_CLIENT_MAX)),
         row("TLS records in a row without data", limits::TLS_BARE_RECORDS_MAX),
+        row("TLS handshakes under way, of a worker", limits::HANDSHAKES_MAX),
+        row("the same with one client", limits::HANDSHAKES_PER_CLIENT_MAX),
         row("passes through this gateway", 1),
     ];
     assert_eq!(table("Fixed"), expected.into_iter().collect());

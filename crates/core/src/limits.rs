@@ -84,6 +84,9 @@ pub const STORE_TIME: std::time::Duration = std::time::Duration::from_millis(500
 /// not go on take 40 MiB of a worker at most; at 300 µs of work a handshake, 2,000 under way are more than it finishes
 /// in half a second.
 pub const HANDSHAKES_MAX: usize = 2_000;
+/// The part of it that one client takes, told by its address: an eighth, so that one alone never keeps the others out, and
+/// more than any office behind one address begins at once. Addresses that a listener's `per_ip` does not count have none.
+pub const HANDSHAKES_PER_CLIENT_MAX: usize = HANDSHAKES_MAX / 8;
 /// A certificate that ends within so long is warned of. Let's Encrypt renews at 30 days, so somebody has had two weeks.
 pub const EXPIRY_WARNED: std::time::Duration = std::time::Duration::from_secs(14 * 24 * 60 * 60);
 /// Records of TLS without data in a row: empty ones, tickets, new keys. Servers send two to four tickets, nobody has a reason

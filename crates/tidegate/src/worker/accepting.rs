@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -13,7 +13,9 @@ use tidegate_core::units::Network;
 use tidegate_flow::Worker;
 use tidegate_wire::http1::server::{ConnectionLimits, Idle, Serving, Stage};
 use tidegate_wire::http2;
-use tidegate_wire::listen::{Acceptor, Admitted, Bind, ConnectionCounts, Listening, PerAddress};
+use tidegate_wire::listen::{
+    Acceptor, Admitted, Bind, ConnectionCounts, Listening, PerAddress, counted_address,
+};
 use tidegate_wire::socket::Socket;
 use tidegate_wire::tls::{Accepted, Refused, Server, accept};
 use tokio::task::{AbortHandle, spawn_local};
@@ -194,6 +196,15 @@ impl Accepting {
         };
     }
 
+    /// The client whose share of what there is for all is taken, if it is one that `per_ip` counts.
+    fn counted(&self, address: Option<SocketAddr>) -> Option<IpAddr> {
+        let PerAddress { counts_loopback, .. } = self.per_address.get()?;
+        let client = counted_address(address?.ip());
+        // A balancer before us stands for many clients.
+        let is_one = counts_loopback || !(client.is_loopback() || self.serving.trusts(address).is_some());
+        is_one.then_some(client)
+    }
+
     /// A task of its own: the one that serves the connection is made when it is needed, and is as small as any.
     fn shake_hands(
         self: &Rc<Self>,
@@ -204,7 +215,9 @@ impl Accepting {
     ) -> impl Future<Output = ()> + use<> {
         let accepting = self.clone();
         async move {
-            let (ended, socket) = match accept(socket, &server, accepting.handshake_time.get()).await {
+            let within = accepting.handshake_time.get();
+            let client = accepting.counted(address);
+            let (ended, socket) = match accept(socket, &server, within, client).await {
                 Ok(Accepted { socket, is_resumed: true }) => (Handshake::Resumed, Some(socket)),
                 Ok(Accepted { socket, is_resumed: false }) => (Handshake::Full, Some(socket)),
                 Err(Refused::Silent) => return,

@@ -355,3 +355,29 @@ fn redirected(gateway: &Gateway, host: &str, target: &str) -> String {
     assert!(!answer.value("x-request-id").is_empty());
     answer.value("location").to_owned()
 }
+
+#[test]
+fn a_client_with_many_handshakes_under_way_keeps_no_other_out() {
+    /// An eighth of what a worker has.
+    const SHARE: usize = 250;
+    let authority = Authority::new();
+    let entry = authority.pair("site", &["site.example"]).entry();
+    let keys = format!("limits: {{ per_ip: 2000 }}, tls: {{ certificates: [{entry}] }}");
+    let gateway = Setup::new(BIN).workers(1).listener_with("https", &keys).start(HERE);
+    let https = gateway.listener("https");
+    let refused = || gateway.metric("tidegate_connections_refused_total", &["listener=\"https\""]) as usize;
+    let begun: Vec<Connection> = (0..SHARE + 20)
+        .map(|_| {
+            let mut client = Connection::to(https);
+            // A record of a handshake that is longer than what comes of it.
+            client.send([0x16, 3, 1, 1, 0, 1, 0, 0, 0xfc, 3, 3]);
+            client
+        })
+        .collect();
+    await_true("its share is taken", PATIENCE, || refused() == 20);
+    assert!(!s_client(https, &["-bind", "127.0.0.1:0"]).contains("CN = site"), "no more of this client");
+    assert!(s_client(https, &["-bind", "127.0.0.2:0"]).contains("CN = site"), "others have their own");
+    drop(begun);
+    await_true("it may again", PATIENCE, || s_client(https, &["-bind", "127.0.0.1:0"]).contains("CN = site"));
+    gateway.stop();
+}

@@ -78,7 +78,7 @@ fn a_turn_ends_after_so_many_records_however_little_is_in_them() {
         let (stream, _) = listener.accept().expect("a connection");
         stream.set_nonblocking(true).expect("set non-blocking");
         let socket: Socket = tokio::net::TcpStream::from_std(stream).expect("a stream").into();
-        let mut socket = accept(socket, &server, PATIENCE).await.expect("a handshake").socket;
+        let mut socket = accept(socket, &server, PATIENCE, None).await.expect("a handshake").socket;
         let _client = client.join().expect("all is sent");
         let (total, most) = (Cell::new(0), Cell::new(0));
         let reading = poll_fn(|cx| {

@@ -8,12 +8,15 @@ use crate::socket::Socket;
 use crate::stream::Stream;
 use crate::timer::Timer;
 use rustls::server::UnbufferedServerConnection;
-use std::cell::Cell;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
+use std::net::IpAddr;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
-use tidegate_core::limits::{HANDSHAKES_MAX, LINGER_TIME, UNREAD_BODY_BYTES_MAX};
+use tidegate_core::limits::{HANDSHAKES_MAX, HANDSHAKES_PER_CLIENT_MAX, LINGER_TIME, UNREAD_BODY_BYTES_MAX};
 
 /// What a client is told that speaks HTTP where TLS is spoken. In plain text: it asked so.
 const PLAIN_ANSWER: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\ncontent-length: 49\r\n\
@@ -35,18 +38,25 @@ pub enum Refused {
     Silent,
     /// The client took too long, spoke something else, or did not like what it saw.
     Failed,
-    /// More handshakes are under way than there may be.
+    /// More handshakes are under way than there may be, in all or with this client.
     Crowded,
 }
 
 /// Shakes hands with a client.
-pub async fn accept(socket: Socket, server: &Server, within: Duration) -> Result<Accepted, Refused> {
+///
+/// `client` is whose share of the places it takes, as `listen::counted_address` has it; `None` takes of the whole.
+pub async fn accept(
+    socket: Socket,
+    server: &Server,
+    within: Duration,
+    client: Option<IpAddr>,
+) -> Result<Accepted, Refused> {
     let Socket::Plain(mut stream) = socket else { return Err(Refused::Failed) };
     let timer = Timer::new();
     timer.set_after(within);
     poll_fn(|cx| in_time(stream.poll_readable(cx), &timer, cx)).await.map_err(|_| Refused::Silent)?;
     // Silent clients take no place: they cost no more than idle ones.
-    let Some(_place) = Place::take() else { return Err(Refused::Crowded) };
+    let Some(_place) = Place::take(client) else { return Err(Refused::Crowded) };
     let Ok(session) = UnbufferedServerConnection::new(server.config.clone()) else {
         return Err(Refused::Failed);
     };
@@ -110,37 +120,87 @@ async fn linger(stream: &mut Stream, timer: &Timer) {
     .await;
 }
 
+/// What is under way on this worker.
+#[derive(Default)]
+struct UnderWay {
+    all: usize,
+    /// Only of addresses that are counted: as many entries as there are places, at most.
+    by_address: HashMap<IpAddr, usize>,
+}
+
 thread_local! {
-    static UNDER_WAY: Cell<usize> = const { Cell::new(0) };
+    static UNDER_WAY: RefCell<UnderWay> = RefCell::default();
 }
 
 /// One of the places of `HANDSHAKES_MAX`.
-struct Place;
+struct Place {
+    address: Option<IpAddr>,
+}
 
 impl Place {
-    fn take() -> Option<Place> {
-        let count = UNDER_WAY.get();
-        (count < HANDSHAKES_MAX).then(|| {
-            UNDER_WAY.set(count + 1);
-            Place
+    /// On the account of this client (as `listen::counted_address` has it), if it has one.
+    fn take(address: Option<IpAddr>) -> Option<Place> {
+        UNDER_WAY.with_borrow_mut(|under_way| {
+            if under_way.all >= HANDSHAKES_MAX {
+                return None;
+            }
+            if let Some(address) = address {
+                let count = under_way.by_address.entry(address).or_insert(0);
+                if *count >= HANDSHAKES_PER_CLIENT_MAX {
+                    return None;
+                }
+                *count += 1;
+            }
+            under_way.all += 1;
+            Some(Place { address })
         })
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        UNDER_WAY.set(UNDER_WAY.get() - 1);
+        // At thread end the counts may be gone already, and nobody asks any more.
+        let _ = UNDER_WAY.try_with(|under_way| {
+            let mut under_way = under_way.borrow_mut();
+            under_way.all -= 1;
+            if let Some(Entry::Occupied(mut count)) = self.address.map(|it| under_way.by_address.entry(it)) {
+                *count.get_mut() -= 1;
+                if *count.get() == 0 {
+                    count.remove();
+                }
+            }
+        });
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::net::Ipv4Addr;
 
     #[test]
     fn the_plain_answer_has_the_length_it_states() {
         let text = std::str::from_utf8(PLAIN_ANSWER).unwrap();
         let (head, body) = text.split_once("\r\n\r\n").unwrap();
         assert!(head.contains(&format!("content-length: {}\r\n", body.len())), "{}", body.len());
+    }
+
+    #[test]
+    fn a_client_takes_its_share_of_the_places_and_all_together_take_all() {
+        let client = |n: u32| Some(IpAddr::V4(Ipv4Addr::from(n)));
+        let fill = |address| std::iter::from_fn(|| Place::take(address)).collect::<Vec<_>>();
+        let share = fill(client(1));
+        assert_eq!(share.len(), HANDSHAKES_PER_CLIENT_MAX);
+        let others: Vec<Place> = (2..).map_while(|n| Place::take(client(n))).collect();
+        assert_eq!(share.len() + others.len(), HANDSHAKES_MAX);
+        drop(share);
+        assert_eq!(
+            fill(None).len(),
+            HANDSHAKES_PER_CLIENT_MAX,
+            "given back, and nobody's share bounds this one"
+        );
+        drop(others);
+        assert_eq!(fill(client(1)).len(), HANDSHAKES_PER_CLIENT_MAX);
+        UNDER_WAY.with_borrow(|left| assert!(left.all == 0 && left.by_address.is_empty()));
     }
 }
