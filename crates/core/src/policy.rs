@@ -173,6 +173,10 @@ pub trait Policy: Send + Sync {
     /// Looks at an answer, whoever gave it. Runs in reverse order.
     fn response(&self, view: ResponseView<'_>);
 
+    /// Looks at early fields of a backend's answer (103, RFC 8297): takes out what it would take out of the answer itself.
+    /// Runs in reverse order.
+    fn early(&self, _: &mut ResponseHead) {}
+
     /// What the body of an answer is changed by. Asked right after `response`, of policies that asked for it
     /// (`BodyNeed::Stream`), for answers that have a body and are whole (not 206). Whoever gives a filter edits the head
     /// to match; the framing is the flow's. For an answer to HEAD it is asked as for that to GET, and the filter

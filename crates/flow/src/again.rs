@@ -83,7 +83,7 @@ impl TryFailed {
 /// The tries of one request.
 pub(crate) struct Tries<'s> {
     leg: &'s Leg,
-    bounds: Bounds,
+    bounds: Bounds<'s>,
     /// One for all tries: where the request has failed is known by the place in it.
     roster: PinnedRoster,
     /// Where it has failed.
@@ -97,7 +97,7 @@ pub(crate) struct Tries<'s> {
 
 impl<'s> Tries<'s> {
     /// None yet.
-    pub(crate) fn new(worker: &Worker, leg: &'s Leg, bounds: Bounds) -> Tries<'s> {
+    pub(crate) fn new(worker: &Worker, leg: &'s Leg, bounds: Bounds<'s>) -> Tries<'s> {
         let roster = worker.roster(&leg.service);
         Tries { leg, bounds, roster, tried: Tried::default(), retries: 0, moves: 0 }
     }

@@ -7,7 +7,7 @@ use tidegate_core::clock::{self, Nanos};
 use tidegate_core::exchange::{Exchange, Fill, Source};
 use tidegate_core::head::{RequestHead, ResponseHead};
 use tidegate_core::limits::{PIECES_MAX, UNREAD_BODY_BYTES_MAX};
-use tidegate_core::plan::{Leg, RoutePlan};
+use tidegate_core::plan::{Leg, PlannedPolicy, RoutePlan};
 use tidegate_core::service::Service;
 use tidegate_wire::http1::client::Upstream;
 use tidegate_wire::http1::response::ParsedResponse;
@@ -65,13 +65,15 @@ impl Reached<'_, '_> {
 
 /// What bounds a call.
 #[derive(Clone, Copy)]
-pub(crate) struct Bounds {
+pub(crate) struct Bounds<'p> {
     /// Until the head of the answer, all tries included.
     pub deadline: Nanos,
     /// Most bytes of request body.
     body_bytes_max: u64,
     /// Whether a failed try is repeated as the service says.
     pub again: Again,
+    /// Whoever looks at answers, early ones (103) too.
+    pub policies: &'p [PlannedPolicy],
 }
 
 /// Whether a failed try is repeated.
@@ -83,16 +85,17 @@ pub(crate) enum Again {
     Never,
 }
 
-impl Bounds {
+impl<'p> Bounds<'p> {
     /// Those of a client's request.
-    pub(crate) fn of(plan: &RoutePlan, record: &Record<'_>) -> Bounds {
+    pub(crate) fn of(plan: &'p RoutePlan, record: &Record<'_>) -> Bounds<'p> {
         let deadline = plan.timeout.map_or(Nanos::NEVER, |timeout| record.head_at().after(timeout));
-        Bounds { deadline, body_bytes_max: plan.body_bytes_max, again: Again::Allowed }
+        let (body_bytes_max, policies) = (plan.body_bytes_max, &*plan.policies);
+        Bounds { deadline, body_bytes_max, again: Again::Allowed, policies }
     }
 
     /// One try until then, with a body that is here already.
-    pub(crate) fn once(deadline: Nanos) -> Bounds {
-        Bounds { deadline, body_bytes_max: u64::MAX, again: Again::Never }
+    pub(crate) fn once(deadline: Nanos) -> Bounds<'p> {
+        Bounds { deadline, body_bytes_max: u64::MAX, again: Again::Never, policies: &[] }
     }
 }
 
@@ -107,7 +110,7 @@ pub(crate) enum TryError {
 /// Calls a service. What of the request was kept for another try still is, when it returns.
 pub(crate) async fn call<'s, 'w, E: Exchange>(
     worker: &'w Worker,
-    bounds: Bounds,
+    bounds: Bounds<'s>,
     leg: &'s Leg,
     request: &mut RequestHead,
     client: &mut E,
@@ -115,7 +118,6 @@ pub(crate) async fn call<'s, 'w, E: Exchange>(
     record: &mut Record<'_>,
 ) -> Result<Reached<'s, 'w>, Failure> {
     let service: &Service = &leg.service;
-    let deadline = bounds.deadline;
     let mut tries = Tries::new(worker, leg, bounds);
     let mut reuse = Reuse::Allowed;
     let mut reservation = reserve::reserve(worker, service, tries.roster())?;
@@ -123,19 +125,9 @@ pub(crate) async fn call<'s, 'w, E: Exchange>(
         record.attempt(reservation.backend());
         let begun = clock::coarse();
         let upload = Pump::new(&worker.pipes, bounds.body_bytes_max);
-        let result = attempt(
-            worker,
-            service,
-            &reservation,
-            reuse,
-            deadline,
-            request,
-            client,
-            response,
-            upload,
-            record,
-        )
-        .await;
+        let result =
+            attempt(worker, service, &reservation, reuse, bounds, request, client, response, upload, record)
+                .await;
         reuse = Reuse::Allowed;
         let failed = match result {
             Err(TryError::Final(failure)) => {
@@ -188,15 +180,16 @@ async fn attempt<'w, E: Exchange>(
     service: &Service,
     reservation: &Reservation<'_>,
     reuse: Reuse,
-    deadline: Nanos,
+    bounds: Bounds<'_>,
     request: &RequestHead,
     client: &mut E,
     response: &mut ResponseHead,
     upload: Pump<'w>,
     record: &mut Record<'_>,
 ) -> Result<(Box<Upstream>, ParsedResponse, Pump<'w>), TryError> {
+    let deadline = bounds.deadline;
     let mut upstream = send::connect(worker, service, reservation, reuse, deadline, request, client).await?;
     record.connected();
     send::begin(service, reservation, &mut upstream, request, client);
-    receive::receive(service, deadline, request, client, response, upstream, upload).await
+    receive::receive(service, bounds, request, client, response, upstream, upload).await
 }

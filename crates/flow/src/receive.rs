@@ -8,6 +8,7 @@ use tidegate_core::clock::{self, Nanos};
 use tidegate_core::exchange::{Exchange, Fault};
 use tidegate_core::head::{RequestHead, ResponseHead};
 use tidegate_core::limits::INTERIM_RESPONSES_MAX;
+use tidegate_core::name::Name;
 use tidegate_core::outcome::{Outcome, Refusal};
 use tidegate_core::service::Service;
 use tidegate_wire::http1::client::Upstream;
@@ -15,7 +16,7 @@ use tidegate_wire::http1::response::ParsedResponse;
 use tidegate_wire::scratch::Leased;
 
 use crate::again::{Cause, TryFailed};
-use crate::call::TryError;
+use crate::call::{Bounds, TryError};
 use crate::pump::{Pump, Stopped};
 use crate::rescue::Failure;
 
@@ -41,14 +42,14 @@ struct Waiting<'a, 'w, E> {
     sent_at: Option<Nanos>,
     /// Bytes moved when last looked, and when that was: the idle timeout runs from there.
     progress: (u64, Nanos),
-    deadline: Nanos,
+    bounds: Bounds<'a>,
 }
 
 /// Waits for the head.
 #[allow(clippy::too_many_arguments)] // see `call::attempt`
 pub(crate) async fn receive<'w, E: Exchange>(
     service: &Service,
-    deadline: Nanos,
+    bounds: Bounds<'_>,
     request: &RequestHead,
     client: &mut E,
     response: &mut ResponseHead,
@@ -69,7 +70,7 @@ pub(crate) async fn receive<'w, E: Exchange>(
         owes_interim: false,
         sent_at: None,
         progress: (0, now),
-        deadline,
+        bounds,
     };
     let parsed = poll_fn(|cx| match waiting.poll(cx, response) {
         Poll::Ready(result) => Poll::Ready(result),
@@ -160,6 +161,7 @@ impl<E: Exchange> Waiting<'_, '_, E> {
             if head.status == 100 {
                 self.hold_until = None;
             }
+            self.shape_interim(head);
             self.client.interim(head);
             self.flush_interim(cx)?;
             if self.sent_at.is_none() && !self.is_upload_broken {
@@ -168,6 +170,18 @@ impl<E: Exchange> Waiting<'_, '_, E> {
                     Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                     Poll::Pending => {}
                 }
+            }
+        }
+    }
+
+    /// Of early fields (103) those are taken out that the gateway decides about in the final answer: the request's id is
+    /// ours, and no cookie gets past who edits them there. All else passes, and other interim answers as they are.
+    fn shape_interim(&self, head: &mut ResponseHead) {
+        if head.status == 103 {
+            head.fields.remove(Name::SetCookie);
+            head.fields.remove(Name::XRequestId);
+            for planned in self.bounds.policies.iter().rev() {
+                planned.policy.early(head);
             }
         }
     }
@@ -227,7 +241,7 @@ impl<E: Exchange> Waiting<'_, '_, E> {
                 (self.progress.1.after(self.service.timeouts.idle), Due::Idle)
             }
         };
-        if self.deadline < due { (self.deadline, Due::Route) } else { (due, what) }
+        if self.bounds.deadline < due { (self.bounds.deadline, Due::Route) } else { (due, what) }
     }
 
     /// A deadline has passed.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tidegate_testkit::backend::{Act, OK};
 use tidegate_testkit::connection::shown;
 use tidegate_testkit::gateway::await_true;
-use tidegate_testkit::{Gateway, How, RawBackend};
+use tidegate_testkit::{Gateway, How, Message, RawBackend, Setup};
 
 const BIN: &str = env!("CARGO_BIN_EXE_tidegate");
 const HINTS: &str = "HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\n";
@@ -41,6 +41,31 @@ fn interim_answers_reach_http11_clients_and_no_others() {
     let old = "GET / HTTP/1.0\r\nHost: a\r\n\r\n";
     let (interim, answer) = gateway.connect().send(old).final_response("GET").unwrap();
     assert_eq!((interim.len(), answer.body.as_slice()), (0, &b"ok"[..]));
+    gateway.stop();
+}
+
+#[test]
+fn early_hints_lose_what_the_gateway_decides_about_and_nothing_else() {
+    let fields =
+        "Link: </a.css>\r\nSet-Cookie: a=1\r\nX-Request-Id: theirs\r\nX-Inner: 1\r\nX-Other: 2\r\n\r\n";
+    let interim =
+        ["102 Processing", "103 Early Hints"].map(|status| format!("HTTP/1.1 {status}\r\n{fields}"));
+    let backend = answering_after(&interim.concat());
+    let gateway = Setup::new(BIN).start(&format!(
+        "services: {{ origin: \"{}\" }}\n\
+         routes: [{{ match: /**, to: origin, headers: {{ response: {{ remove: [x-inner] }} }} }}]",
+        backend.address
+    ));
+    let (interim, answer) = gateway.connect().send(get("/")).final_response("GET").unwrap();
+    let told = |message: &Message| {
+        let names = ["link", "set-cookie", "x-request-id", "x-inner", "x-other"];
+        (message.status(), names.map(|name| message.value(name).to_owned()))
+    };
+    let texts = |values: [&str; 5]| values.map(str::to_owned);
+    let expected =
+        [(102, texts(["</a.css>", "a=1", "theirs", "1", "2"])), (103, texts(["</a.css>", "", "", "", "2"]))];
+    assert_eq!(interim.iter().map(told).collect::<Vec<_>>(), expected);
+    assert_eq!(answer.body, b"ok");
     gateway.stop();
 }
 

@@ -9,6 +9,7 @@ mod tests;
 
 use config::{FieldEdits, HeadersSettings};
 use tidegate_core::building::Building;
+use tidegate_core::head::ResponseHead;
 use tidegate_core::header::{HeaderField, HeaderName};
 use tidegate_core::node::Node;
 use tidegate_core::policy::{Kind, Phase, Policy, RequestView, ResponseView, Verdict};
@@ -94,11 +95,15 @@ impl Policy for Headers {
     }
 
     fn response(&self, view: ResponseView<'_>) {
-        for name in &self.response.removed {
-            name.remove_from(&mut view.head.fields);
-        }
+        self.early(view.head);
         for field in &self.response.set {
             field.add_to(&mut view.head.fields, view.request, view.origin);
+        }
+    }
+
+    fn early(&self, head: &mut ResponseHead) {
+        for name in &self.response.removed {
+            name.remove_from(&mut head.fields);
         }
     }
 }
