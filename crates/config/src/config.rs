@@ -427,6 +427,9 @@ impl Word for Version {
     }
 }
 
+/// More threads than the largest machines have cores.
+const WORKERS_MAX: u16 = 1024;
+
 /// How many threads carry requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Workers {
@@ -441,8 +444,6 @@ impl Word for Workers {
     const PATTERN: &str = "^(auto|[0-9]+)$";
 
     fn parse(text: &str) -> Result<Workers, Fault> {
-        /// More threads than the largest machines have cores.
-        const WORKERS_MAX: u16 = 1024;
         match text.parse::<NonZeroU16>() {
             Ok(count) if count.get() <= WORKERS_MAX => Ok(Workers::Count(count)),
             _ if text == "auto" => Ok(Workers::Auto),
@@ -461,6 +462,11 @@ impl Word for Workers {
 
     fn stand_in() -> Workers {
         Workers::Auto
+    }
+
+    fn shape() -> Shape {
+        let number = Shape::Integer { min: 1, max: WORKERS_MAX.into() };
+        Shape::Called(Self::WHAT, Box::new(Shape::Either(vec![Shape::Literal("auto"), number])))
     }
 }
 

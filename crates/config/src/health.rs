@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 use tidegate_core::problem::{Problem, Problems};
 use tidegate_core::settings;
-use tidegate_core::settings::{Fault, Placed, Word};
+use tidegate_core::settings::{Fault, Placed, Shape, Word};
 use tidegate_core::units::Count;
 
 /// More often than this is load, not care.
@@ -106,7 +106,7 @@ pub struct Statuses(RangeInclusive<u16>);
 
 impl Word for Statuses {
     const WHAT: &str = "a status code such as `200`, or a range such as `200-299`";
-    const PATTERN: &str = "^[1-5][0-9]{2}(-[1-5][0-9]{2})?$";
+    const PATTERN: &str = "^[2-5][0-9]{2}(-[2-5][0-9]{2})?$";
 
     fn parse(text: &str) -> Result<Statuses, Fault> {
         let (first, last) = text.split_once('-').unwrap_or((text, text));
@@ -131,5 +131,11 @@ impl Word for Statuses {
 
     fn stand_in() -> Statuses {
         Statuses(200..=399)
+    }
+
+    fn shape() -> Shape {
+        let word = Shape::Word { what: Self::WHAT, pattern: Self::PATTERN };
+        let number = Shape::Integer { min: 200, max: 599 };
+        Shape::Called(Self::WHAT, Box::new(Shape::Either(vec![word, number])))
     }
 }

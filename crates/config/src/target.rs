@@ -48,7 +48,7 @@ settings! {
     pub struct Redirect {
         /// A URL, or a path on the host that was asked. `{host}`, `{path}`, `{client_ip}`, `{consumer}`, `{request_id}`, and the names of the route's path are filled in; only `{host}` can be part of the host.
         pub to: Location,
-        /// 301, 302, 303, 307 or 308. With 308 and 307 the method stays.
+        /// The status of the answer.
         pub status: RedirectStatus = RedirectStatus(308),
     }
     short to;
@@ -93,7 +93,13 @@ impl Word for RedirectStatus {
     }
 
     fn shape() -> Shape {
-        Shape::Integer { min: 301, max: 308 }
+        Shape::Choice(vec![
+            ("301", "Moved Permanently."),
+            ("302", "Found."),
+            ("303", "See Other: the client asks with GET."),
+            ("307", "Temporary Redirect: the method stays."),
+            ("308", "Permanent Redirect: the method stays."),
+        ])
     }
 }
 
@@ -106,6 +112,8 @@ const RESPOND: &str = "respond";
 const REDIRECT: &str = "redirect";
 /// The keys that make a map an answer; no service has such a name.
 pub(crate) const ANSWERS: [&str; 2] = [RESPOND, REDIRECT];
+/// The names of a split's services: `Label`'s, but for the keys that make a map an answer.
+const SPLIT_NAMES: &str = "^(?!(respond|redirect)$)[a-z][a-z0-9-]{0,62}$";
 
 impl Setting for Target {
     fn read(node: &Node, problems: &mut Problems) -> Target {
@@ -139,7 +147,9 @@ impl Setting for Target {
     }
 
     fn shape() -> Shape {
-        let forms = vec![<Label as Setting>::shape(), Split::shape(), Answer::shape(), Elsewhere::shape()];
+        let split =
+            Shape::Table { pattern: SPLIT_NAMES, value: Box::new(<Count<0, 1_000_000> as Setting>::shape()) };
+        let forms = vec![<Label as Setting>::shape(), split, Answer::shape(), Elsewhere::shape()];
         Shape::Called(WHAT, Box::new(Shape::Either(forms)))
     }
 

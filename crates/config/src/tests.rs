@@ -1,12 +1,10 @@
-//! What cannot be seen from outside: places of nodes, `${…}` with variables of a test's own, and that the
-//! schema allows what the reader allows.
+//! What cannot be seen from outside: places of nodes, and `${…}` with variables of a test's own.
 
 #[path = "../tests/members/mod.rs"]
 pub(crate) mod members;
 
 use crate::interpolate::Filling;
-use crate::{Families, yaml};
-use std::path::Path;
+use crate::yaml;
 use std::sync::Arc;
 use tidegate_core::node::{Kind, Node, Value};
 use tidegate_core::problem::{Problems, Source};
@@ -99,83 +97,4 @@ fn a_short_file_cannot_ask_for_a_long_one_many_times() {
     Filling::new(&|_| Some("x".repeat(1 << 20))).fill(&mut root, &mut problems);
     assert_eq!(problems.count(), 1);
     assert!(problems.to_string().contains("all that came from `${…}` is more than 16 MiB"), "{problems}");
-}
-
-#[test]
-fn the_schema_allows_what_the_reader_allows() {
-    let families = Families::new(members::POLICIES, members::BALANCERS);
-    let (_, schema) = tree(&crate::schema(&families));
-    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let accepted = ["seven-lines", "respond", "limits"]
-        .map(|name| (format!("../../docs/examples/{name}.yaml"), true))
-        .into_iter()
-        .chain(["families", "routes"].map(|name| (format!("tests/{name}.yaml"), true)));
-    let refused = [
-        "the-golden-error",
-        "unknown-keys",
-        "missing-keys",
-        "wrong-kinds",
-        "wrong-kinds-inside",
-        "wrong-version",
-        "families",
-        "conditions",
-        "redirects",
-        "rewrites",
-    ]
-    .map(|name| (format!("tests/golden/{name}.yaml"), false));
-    for (name, is_allowed) in accepted.chain(refused) {
-        let text = std::fs::read_to_string(manifest.join(&name)).unwrap();
-        let (_, file) = tree(&text);
-        assert_eq!(allows(&schema, &schema, &file), is_allowed, "{name}");
-    }
-}
-
-/// A validator of the part of JSON Schema that our schema uses, without patterns.
-fn allows(root: &Node, schema: &Node, node: &Node) -> bool {
-    schema.entries().unwrap().iter().all(|rule| match &*rule.key {
-        "$schema" | "$defs" | "title" | "description" | "properties" | "propertyNames" | "pattern" => true,
-        "$ref" => {
-            let name = text(&rule.value).strip_prefix("#/$defs/").unwrap();
-            let definition = root.entry("$defs").unwrap().value.entry(name);
-            allows(root, &definition.unwrap_or_else(|| panic!("{name} is not defined")).value, node)
-        }
-        "anyOf" | "oneOf" => rule.value.items().iter().any(|schema| allows(root, schema, node)),
-        "const" => node.scalar().is_some_and(|scalar| &*scalar.text == text(&rule.value)),
-        "type" => rule.value.items().iter().any(|kind| is_of_type(text(kind), node)),
-        "minimum" => number(node) >= number(&rule.value),
-        "maximum" => number(node) <= number(&rule.value),
-        "items" => node.items().iter().all(|item| allows(root, &rule.value, item)),
-        "required" => rule.value.items().iter().all(|key| node.entry(text(key)).is_some()),
-        "additionalProperties" => {
-            let known = schema.entry("properties").map(|entry| &entry.value);
-            node.entries().unwrap_or(&[]).iter().all(|entry| {
-                match known.and_then(|known| known.entry(&entry.key)) {
-                    Some(property) => allows(root, &property.value, &entry.value),
-                    None if rule.value.kind() == Kind::Bool => false,
-                    None => allows(root, &rule.value, &entry.value),
-                }
-            })
-        }
-        other => panic!("the schema uses `{other}`, which this validator does not know"),
-    })
-}
-
-fn text(node: &Node) -> &str {
-    &node.scalar().unwrap().text
-}
-
-fn number(node: &Node) -> Option<u64> {
-    node.scalar().and_then(|scalar| scalar.text.parse().ok())
-}
-
-fn is_of_type(name: &str, node: &Node) -> bool {
-    match name {
-        "string" => node.kind() == Kind::Text,
-        "number" => node.kind() == Kind::Number,
-        "integer" => number(node).is_some(),
-        "boolean" => node.kind() == Kind::Bool,
-        "array" => node.kind() == Kind::List,
-        "object" => node.kind() == Kind::Map,
-        other => panic!("the schema uses the type `{other}`"),
-    }
 }

@@ -51,8 +51,10 @@ impl settings::Word for ContentType {
     const PATTERN: &str = "^[^/]+/[^/]+";
 
     fn parse(text: &str) -> Result<ContentType, settings::Fault> {
-        let is_one =
-            text.contains('/') && crate::head::is_field_value(text.as_bytes()) && text.trim() == text;
+        let is_whole = text
+            .split_once('/')
+            .is_some_and(|(kind, of)| !kind.is_empty() && !of.is_empty() && !of.starts_with('/'));
+        let is_one = is_whole && crate::head::is_field_value(text.as_bytes()) && text.trim() == text;
         match is_one {
             true => Ok(ContentType(text.to_owned())),
             false => Err(settings::Fault::new("is not a content type").hint("write one such as `text/html`")),

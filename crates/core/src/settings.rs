@@ -17,7 +17,8 @@
 //! ```
 //! A field without a default must be written, unless its type has one (`Option`, or a struct whose fields
 //! all have one). After its type, `as "key"` gives a field a key that Rust keeps for itself. After the struct,
-//! `short field;` names the field a scalar stands for, and `rest field;` gathers the keys a family reads later.
+//! `short field;` names the field a scalar stands for, or a list if the field is one, and `rest field;` gathers the
+//! keys a family reads later.
 
 mod containers;
 mod reader;
@@ -36,6 +37,9 @@ use std::borrow::Cow;
 
 /// A type that can stand in the configuration.
 pub trait Setting: Sized {
+    /// Whether it is written as a list: then one may stand for a struct whose short form it is.
+    const TAKES_LIST: bool = false;
+
     /// Reads a node, tells what is wrong with it, and then returns a stand-in: a caller that finds problems
     /// at the end uses nothing of what was read.
     fn read(node: &Node, problems: &mut Problems) -> Self;
@@ -140,6 +144,10 @@ impl<T: Word> Setting for T {
     fn read(node: &Node, problems: &mut Problems) -> T {
         match &node.value {
             Value::Scalar(scalar) => match T::parse(&scalar.text) {
+                // To everyone else who reads YAML this is no text; where any text will do, it is taken for one.
+                Ok(_) if scalar.kind() == Kind::Bool && !T::PATTERN.is_empty() => {
+                    problems.push(expected(T::WHAT, node).hint("put it in quotes if it is meant as a text"));
+                }
                 Ok(word) => return word,
                 Err(fault) => problems.push(fault.problem(node)),
             },

@@ -175,6 +175,12 @@ pub fn venv() -> PathBuf {
     std::env::var_os("TIDEGATE_TEST_VENV").map_or(usual, PathBuf::from)
 }
 
+/// Where packages of npm for tests are installed.
+pub fn node_modules() -> PathBuf {
+    let usual = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/node/node_modules");
+    std::env::var_os("TIDEGATE_TEST_NODE").map_or(usual, PathBuf::from)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

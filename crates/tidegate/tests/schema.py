@@ -29,8 +29,12 @@ def main(schema_path: str, paths: list[str]) -> None:
     jsonschema.Draft202012Validator.check_schema(schema)
     validator = jsonschema.Draft202012Validator(schema)
     for path in paths:
-        with open(path, encoding="utf-8") as file:
-            document = yaml.load(file, Loader)  # a SafeLoader with fewer words
+        try:
+            with open(path, encoding="utf-8") as file:
+                document = yaml.load(file, Loader)  # a SafeLoader with fewer words
+        except (yaml.YAMLError, ValueError) as error:
+            print("no YAML:", type(error).__name__)
+            continue
         error = jsonschema.exceptions.best_match(validator.iter_errors(document))
         if error is None:
             print("fine")

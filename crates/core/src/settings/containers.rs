@@ -53,6 +53,8 @@ impl Word for String {
 }
 
 impl<T: Setting> Setting for Option<T> {
+    const TAKES_LIST: bool = T::TAKES_LIST;
+
     fn read(node: &Node, problems: &mut Problems) -> Option<T> {
         Some(T::read(node, problems))
     }
@@ -76,6 +78,8 @@ impl<T: Setting> Setting for Option<T> {
 
 /// A list of one may be written without its brackets when it is a scalar.
 impl<T: Setting> Setting for Vec<T> {
+    const TAKES_LIST: bool = true;
+
     fn read(node: &Node, problems: &mut Problems) -> Vec<T> {
         match &node.value {
             Value::List(nodes) => nodes.iter().map(|node| T::read(node, problems)).collect(),
@@ -121,6 +125,8 @@ impl<T> Toggle<T> {
 }
 
 impl<T: Setting> Setting for Toggle<T> {
+    const TAKES_LIST: bool = T::TAKES_LIST;
+
     fn read(node: &Node, problems: &mut Problems) -> Toggle<T> {
         match node.scalar() {
             Some(scalar) if &*scalar.text == "off" => Toggle::Off,
@@ -192,6 +198,8 @@ impl<T: PartialEq> PartialEq for Placed<T> {
 }
 
 impl<T: Setting> Setting for Placed<T> {
+    const TAKES_LIST: bool = T::TAKES_LIST;
+
     fn read(node: &Node, problems: &mut Problems) -> Placed<T> {
         let before = problems.count();
         let value = T::read(node, problems);

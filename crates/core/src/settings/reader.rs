@@ -19,6 +19,8 @@ enum Form<'a> {
     Map(&'a [Entry]),
     /// A value that stands for the field of that key.
     Short(&'static str),
+    /// A list, which does so if the field is one.
+    List(&'static str),
     /// Neither, and that has been told.
     Refused,
 }
@@ -34,10 +36,10 @@ impl<'a> Reader<'a> {
         let form = match (&node.value, short) {
             (Value::Map(entries), _) => Form::Map(entries),
             (Value::Scalar(_), Some(key)) => Form::Short(key),
+            (Value::List(_), Some(key)) => Form::List(key),
             (Value::Refused, _) => Form::Refused,
             _ => {
-                let form = if short.is_some() { "a value or a map" } else { "a map" };
-                problems.push(expected(&format!("{form} with the keys {}", listed(keys)), node));
+                problems.push(misplaced(node, keys, short));
                 Form::Refused
             }
         };
@@ -49,6 +51,11 @@ impl<'a> Reader<'a> {
         let found = match self.form {
             Form::Map(entries) => entries.iter().find(|entry| &*entry.key == key).map(|entry| &entry.value),
             Form::Short(short) => Some(self.node).filter(|_| short == key),
+            Form::List(short) if short == key && !T::TAKES_LIST => {
+                self.problems.push(misplaced(self.node, self.keys, Some(short)));
+                return T::stand_in();
+            }
+            Form::List(short) => Some(self.node).filter(|_| short == key),
             Form::Refused => return T::stand_in(),
         };
         if let Some(node) = found {
@@ -106,6 +113,12 @@ impl PartialEq for Rest {
     fn eq(&self, other: &Rest) -> bool {
         self.entries == other.entries
     }
+}
+
+/// The problem with a node that is neither a map of these keys nor what stands for one of them.
+fn misplaced(node: &Node, keys: &[&str], short: Option<&str>) -> Problem {
+    let form = if short.is_some() { "a value or a map" } else { "a map" };
+    expected(&format!("{form} with the keys {}", listed(keys)), node)
 }
 
 /// The problem with a key that nobody reads.

@@ -30,7 +30,9 @@ fn section(path: &str, declaration: &Declaration, out: &mut String) {
     let title = if path.is_empty() { title.to_owned() } else { format!("`{title}`") };
     let mut text = format!("## {title}\n\n{}\n\n", plain(declaration.doc));
     if let Some(short) = declaration.short {
-        text.push_str(&format!("Short form: a value alone stands for `{short}`.\n\n"));
+        let is_list = declaration.short_shape().is_some_and(Shape::is_list);
+        let form = if is_list { "a value or a list" } else { "a value" };
+        text.push_str(&format!("Short form: {form} alone stands for `{short}`.\n\n"));
     }
     text.push_str("| key | value | default | |\n|---|---|---|---|\n");
     for field in &declaration.fields {

@@ -103,6 +103,11 @@ impl FieldShape {
 }
 
 impl Declaration {
+    /// What may stand for the whole.
+    pub(super) fn short_shape(&self) -> Option<&Shape> {
+        self.fields.iter().find(|field| self.short == Some(field.key)).map(|field| &field.shape)
+    }
+
     /// Adds the keys of a family to every struct of the given name that is open for them.
     pub fn extend(&mut self, name: &str, fields: &[FieldShape]) {
         if self.name == name && self.has_rest {
@@ -131,13 +136,20 @@ impl Shape {
     /// The form of it that is one scalar, if there is one: what may stand for a list of one.
     fn scalar(&self) -> Option<&Shape> {
         match self {
-            Shape::List(_) | Shape::Table { .. } => None,
-            Shape::Struct(declaration) => {
-                let short = declaration.fields.iter().find(|field| declaration.short == Some(field.key))?;
-                short.shape.scalar()
-            }
-            Shape::Called(_, inner) => inner.scalar(),
+            Shape::Table { .. } => None,
+            Shape::Struct(declaration) => declaration.short_shape()?.scalar(),
+            Shape::List(inner) | Shape::Called(_, inner) => inner.scalar(),
             _ => Some(self),
+        }
+    }
+
+    /// Whether it is written as a list.
+    pub(super) fn is_list(&self) -> bool {
+        match self {
+            Shape::List(_) => true,
+            Shape::Called(_, inner) => inner.is_list(),
+            Shape::Either(all) => all.iter().any(Shape::is_list),
+            _ => false,
         }
     }
 }
@@ -164,8 +176,9 @@ pub fn schema(root: &Declaration) -> String {
 type Definitions = BTreeMap<&'static str, Json>;
 
 fn of(shape: &Shape, definitions: &mut Definitions) -> Json {
-    // Numbers and switches may come from `${…}`, which is text until it is resolved.
-    let interpolated = || Json::object([("type", Json::text("string")), ("pattern", Json::text("\\$\\{"))]);
+    // Numbers and switches may come from `${…}`, which is text until it is resolved; and be in quotes.
+    let text =
+        |pattern: &str| Json::object([("type", Json::text("string")), ("pattern", Json::text(pattern))]);
     match shape {
         Shape::Word { what, pattern: "" } | Shape::Secret { what } => word(what),
         Shape::Word { what, pattern } => {
@@ -183,25 +196,30 @@ fn of(shape: &Shape, definitions: &mut Definitions) -> Json {
                 words
                     .iter()
                     .map(|(word, doc)| {
-                        let meant = match word.parse::<u64>() {
-                            // A word of digits is a number to who writes it without quotes.
-                            Ok(number) => ("enum", Json::List(vec![Json::text(word), Json::Number(number)])),
-                            Err(_) => ("const", Json::text(word)),
+                        // A word such as `502` or `1.2` is a number to who writes it without quotes.
+                        let is_number = word.starts_with(|c: char| c.is_ascii_digit());
+                        let meant = match word.parse::<f64>() {
+                            Ok(_) if is_number => {
+                                ("enum", Json::List(vec![Json::text(word), Json::Number((*word).to_owned())]))
+                            }
+                            _ => ("const", Json::text(word)),
                         };
                         Json::object([meant, ("description", Json::Text(plain(doc)))])
                     })
-                    .chain([interpolated()])
+                    .chain([text("\\$\\{")])
                     .collect(),
             ),
         )]),
-        Shape::Bool => either([Json::object([("type", Json::text("boolean"))]), interpolated()]),
+        Shape::Bool => {
+            either([Json::object([("type", Json::text("boolean"))]), text("^(true|false)$|\\$\\{")])
+        }
         Shape::Integer { min, max } => either([
             Json::object([
                 ("type", Json::text("integer")),
-                ("minimum", Json::Number(*min)),
-                ("maximum", Json::Number(*max)),
+                ("minimum", Json::Number(min.to_string())),
+                ("maximum", Json::Number(max.to_string())),
             ]),
-            interpolated(),
+            text("^[0-9]+$|\\$\\{"),
         ]),
         Shape::Either(all) => either(all.iter().map(|shape| of(shape, definitions)).collect::<Vec<_>>()),
         Shape::Called(_, inner) => of(inner, definitions),
@@ -286,7 +304,8 @@ pub(super) fn plain(doc: &str) -> String {
 enum Json {
     Null,
     Bool(bool),
-    Number(u64),
+    /// As it is written.
+    Number(String),
     Text(String),
     List(Vec<Json>),
     Object(Vec<(String, Json)>),
@@ -310,7 +329,7 @@ impl Json {
         match self {
             Json::Null => out.push_str("null"),
             Json::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
-            Json::Number(value) => out.push_str(&value.to_string()),
+            Json::Number(value) => out.push_str(value),
             Json::Text(text) => escape(text, out),
             Json::List(all) => {
                 out.push('[');

@@ -49,6 +49,17 @@ settings! {
 }
 
 settings! {
+    /// A cargo.
+    struct Cargo {
+        /// Its crates.
+        crates: Option<Placed<Vec<Crate>>>,
+        /// Where it goes.
+        to: Option<String>,
+    }
+    short crates;
+}
+
+settings! {
     /// An engine.
     struct Engine {
         /// How many pistons.
@@ -112,6 +123,19 @@ fn what_is_absent_has_its_default_and_what_is_there_is_read() {
     assert_eq!(ship.crates.get(&name("a")).unwrap().value.weight.get(), 5);
     assert_eq!(ship.crates.position(&name("b")), Some(1));
     assert!(ship.crates.get(&name("c")).is_none());
+}
+
+#[test]
+fn a_list_stands_for_a_short_form_that_is_one() {
+    let (cargo, problems) =
+        read::<Cargo>(&list(vec![word("5"), map(vec![("weight", word("6")), ("paint", word("red"))])]));
+    assert_eq!(problems, [""; 0]);
+    let crates = cargo.crates.unwrap();
+    let weights: Vec<u64> = crates.iter().map(|one| one.weight.get()).collect();
+    assert_eq!((weights, crates.place().is_some(), cargo.to), (vec![5, 6], true, None));
+    let (_, problems) = read::<Cargo>(&list(vec![word("5"), word("x"), list(vec![word("5")])]));
+    let keys = "expected a value or a map with the keys `weight`, `paint`, `type`, `lasts`, found a list";
+    assert_eq!(problems, ["`x` is not a size", keys], "a weight is no list");
 }
 
 #[test]

@@ -322,6 +322,8 @@ fn demo_length(text: &str) -> Result<Duration, String> {
 }
 
 #[cfg(test)]
+mod agreement;
+#[cfg(test)]
 mod pages;
 #[cfg(test)]
 mod tests;

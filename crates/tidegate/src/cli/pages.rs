@@ -13,7 +13,8 @@ const CONFIGURATION: &str = "\
 
 Made of the declarations the program reads the file by; `make reference` writes this page anew.
 
-- A file is YAML or JSON. What has one main value may be written as that value alone, its *short form*.
+- A file is YAML or JSON. What has one main value may be written as that value alone, its *short form*; where that value
+  is a list, as the list: `services: { api: [\"10.0.0.1:8080\"] }`.
 - `${VAR}`, `${VAR:-default}` and `${file:path}` are filled in inside of values; a missing one is an error, and `$${`
   is a literal `${`. What came from there is never shown.
 - Relative paths start at the folder of the file.
