@@ -6,6 +6,8 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
+use tidegate_testkit::RawBackend;
+use tidegate_testkit::backend::OK;
 use tidegate_testkit::gateway::{ask, await_true};
 use tidegate_testkit::peers::python;
 use tidegate_testkit::ports;
@@ -142,6 +144,51 @@ fn the_unit_is_one_that_systemd_can_read() {
     std::fs::write(&path, unit).expect("write the unit");
     let ended = run(Command::new("systemd-analyze").args(["verify", "--man=no"]).arg(&path));
     assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
+}
+
+/// Serves, reloads, begins new logs, keeps a quota, and drains. What the unit takes away ends the process here, where
+/// systemd only refuses it, so that a call nobody has thought of is found.
+#[test]
+fn everything_a_gateway_does_is_let_through_by_its_unit() {
+    let unit = std::fs::read_to_string(deploy().join("tidegate.service")).expect("read the unit");
+    assert!(unit.lines().any(|line| line == "SystemCallErrorNumber=EPERM"), "what is missing does not kill");
+    let folder = tempfile::tempdir().expect("make a folder");
+    let backend = RawBackend::answering(OK);
+    let (http, admin) = (ports::claim(), ports::claim());
+    let text = |more: &str| {
+        format!(
+            "version: 1\nworkers: 2\nlisten: {{ http: \"127.0.0.1:{http}\"{more} }}\nadmin: \"127.0.0.1:{admin}\"\n\
+             telemetry: {{ access_log: {{ to: ./access.log, rotate: {{ size: 64KiB, keep: 2 }} }} }}\n\
+             services: {{ a: {{ backends: [\"localhost:{}\"], health: {{ path: /, every: 200ms }} }} }}\n\
+             routes: [{{ match: /**, to: a, quota: 1M/month per ip, timeout: 5s }}]\n",
+            backend.address.port()
+        )
+    };
+    let file = folder.path().join("tidegate.yaml");
+    std::fs::write(&file, text("")).expect("write a file");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/confined.py");
+    let mut command = Command::new("/usr/bin/python3");
+    command.arg("-B").arg(script).arg(deploy().join("tidegate.service")).arg(BIN).arg("run");
+    let mut gateway = Process::start(command.current_dir(folder.path()));
+    gateway.await_ready("serving", || std::net::TcpStream::connect(("127.0.0.1", admin)).is_ok());
+    let address = ([127, 0, 0, 1], http).into();
+    let get = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    assert_eq!(ask(address, get).status(), 200);
+
+    let socket = folder.path().join("more.sock");
+    std::fs::write(&file, text(&format!(", more: \"unix:{}\"", socket.display()))).expect("change the file");
+    gateway.signal(Signal::HUP);
+    await_true("the changed file is taken", SOON, || socket.exists());
+    let rotated = folder.path().join("access.log.1");
+    await_true("a new log is begun", Duration::from_secs(60), || {
+        assert_eq!(ask(address, get).status(), 200, "{:#?}", gateway.lines());
+        rotated.exists()
+    });
+    std::fs::write(&file, text("")).expect("change it back");
+    gateway.signal(Signal::HUP);
+    await_true("a listener is closed", SOON, || !socket.exists());
+    gateway.signal(Signal::TERM);
+    assert!(gateway.await_end(Duration::from_secs(20)).success(), "{:#?}", gateway.lines());
 }
 
 /// The first file of the packages says where the unit lets the program write.
