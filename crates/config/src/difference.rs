@@ -20,6 +20,7 @@ impl Config {
         whole("state", self.state == next.state);
         whole("drain", self.drain == next.drain);
         whole("telemetry", self.telemetry == next.telemetry);
+        whole("resolver", self.resolver == next.resolver);
         tables("listen", &self.listen, &next.listen, &mut changes);
         tables("auth", &self.auth, &next.auth, &mut changes);
         tables("services", &self.services, &next.services, &mut changes);

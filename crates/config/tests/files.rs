@@ -109,6 +109,30 @@ fn short_forms_mean_the_same_as_long_ones() {
     assert_ne!(short, other, "configurations that differ are not equal");
 }
 
+/// Every key of the file that changes what runs is told of by its name.
+#[test]
+fn what_has_changed_is_named_by_its_key() {
+    let plain = "listen: { a: 127.0.0.1:1 }\nservices: { x: 127.0.0.1:2 }\nroutes: [{ match: /, to: x }]\n";
+    let read = |text: &str| {
+        from_text("tidegate.yaml", &format!("version: 1\n{text}"), Path::new("/srv"))
+            .unwrap_or_else(|p| panic!("{p}"))
+    };
+    let check = |text: String, expected: &[&str]| {
+        let (old, new) = (read(plain), read(&text));
+        assert_eq!(old.changes(&new), expected, "{text}");
+        assert_eq!(new.changes(&old), expected, "back from {text}");
+    };
+    check(plain.into(), &[]);
+    check(format!("{plain}resolver: 10.0.0.2\n"), &["resolver"]);
+    check(format!("{plain}resolver: {{ timeout: 1s }}\n"), &["resolver"]);
+    check(format!("{plain}drain: 1s\n"), &["drain"]);
+    check(format!("{plain}admin: 127.0.0.1:3\nstate: s\nworkers: 3\n"), &["workers", "admin", "state"]);
+    check(format!("{plain}telemetry: {{ routes_max: 1 }}\n"), &["telemetry"]);
+    check(plain.replace("127.0.0.1:1", "127.0.0.1:4"), &["listen.a"]);
+    check(plain.replace("127.0.0.1:2", "127.0.0.1:4"), &["services.x"]);
+    check(plain.replace("match: /,", "match: /, timeout: 1s,"), &["routes./"]);
+}
+
 fn route(policies: &str) -> Route {
     let text = format!(
         "version: 1\nlisten: {{ a: \"127.0.0.1:0\" }}\nroutes: [{{ match: /, to: {{ respond: 200 }}, {policies} }}]\n"
