@@ -3,6 +3,7 @@
 
 mod access;
 mod api;
+mod lobby;
 mod moment;
 mod pages;
 mod problem;

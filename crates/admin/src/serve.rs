@@ -1,4 +1,5 @@
-//! Connections of the admin listener: accepted up to a bound, each with a bound on the time of its heads. Library code
+//! Connections of the admin listener: each begins in the lobby, and is let in with its first request that may be
+//! asked, up to a bound. Library code
 //! (hyper) reads and writes them; nothing here is on a worker.
 
 use axum::Router;
@@ -12,12 +13,17 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::Semaphore;
+use tokio::sync::oneshot::error::TryRecvError;
 use tower_service::Service;
 
-/// Connections at a time. A dashboard opens six, a scraper one, an operator's tools a handful; more is a mistake or
-/// an attack, and is closed at once.
+use crate::lobby::{Entrance, Lobby};
+
+/// Connections at a time that were let in. A dashboard opens six, a scraper one, an operator's tools a handful; more is
+/// a mistake, and is answered with 503.
 const CONNECTIONS_MAX: usize = 256;
-/// For a whole request head, and between two requests. Operators and scrapers send theirs at once.
+/// Until a connection must be let in: clients send their first head with the connection, or as fast as they can.
+const LOBBY_TIME: Duration = Duration::from_secs(2);
+/// For each further request head, and between two requests. Operators and scrapers send theirs at once.
 const HEAD_TIME: Duration = Duration::from_secs(10);
 /// The read buffer, and so the largest head: twice what any of our own clients sends, cookies of others on
 /// `localhost` included.
@@ -45,15 +51,14 @@ pub(crate) struct Door {
 /// Serves the listener until it is dropped. Connections that are open then end with the runtime. Returns only when
 /// the system can tell nothing of the socket.
 pub async fn serve(listener: Listener, router: Router) -> std::io::Result<()> {
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let house = House { lobby: Arc::default(), places: Arc::new(Semaphore::new(CONNECTIONS_MAX)), router };
     match listener {
         Listener::Inet(listener) => {
             let is_local = listener.local_addr()?.ip().to_canonical().is_loopback();
             loop {
                 match listener.accept().await {
                     Ok((stream, address)) => {
-                        let door = Door { client: Some(address.ip().to_canonical()), is_local };
-                        begin(stream, door, &router, &places);
+                        house.begin(stream, Door { client: Some(address.ip().to_canonical()), is_local });
                     }
                     Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
                 }
@@ -61,30 +66,52 @@ pub async fn serve(listener: Listener, router: Router) -> std::io::Result<()> {
         }
         Listener::Unix(listener) => loop {
             match listener.accept().await {
-                Ok((stream, _)) => begin(stream, Door { client: None, is_local: true }, &router, &places),
+                Ok((stream, _)) => house.begin(stream, Door { client: None, is_local: true }),
                 Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
             }
         },
     }
 }
 
-/// Serves a connection on a task of its own, or drops it when there is no place for it.
-fn begin<S>(stream: S, door: Door, router: &Router, places: &Arc<Semaphore>)
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let Ok(place) = places.clone().try_acquire_owned() else { return };
-    let router = router.clone();
-    let service = service_fn(move |mut request: hyper::Request<Incoming>| {
-        request.extensions_mut().insert(door);
-        router.clone().call(request)
-    });
-    let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIME).max_buf_size(HEAD_BYTES_MAX);
-    let connection = builder.serve_connection(TokioIo::new(stream), service);
-    tokio::spawn(async move {
-        // How it ended is the client's affair: what it asked for has been answered, or it left.
-        let _ = connection.await;
-        drop(place);
-    });
+/// Where connections are, and what answers them.
+struct House {
+    lobby: Arc<Lobby>,
+    places: Arc<Semaphore>,
+    router: Router,
+}
+
+impl House {
+    /// Serves a connection on a task of its own.
+    fn begin<S>(&self, stream: S, door: Door)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let (ticket, mut told) = self.lobby.enter(door.client);
+        let entrance = Entrance::new(ticket, &self.places);
+        let router = self.router.clone();
+        let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+            request.extensions_mut().insert(door);
+            request.extensions_mut().insert(entrance.clone());
+            router.clone().call(request)
+        });
+        let mut builder = http1::Builder::new();
+        builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIME).max_buf_size(HEAD_BYTES_MAX);
+        let connection = builder.serve_connection(TokioIo::new(stream), service);
+        tokio::spawn(async move {
+            let mut connection = std::pin::pin!(connection);
+            // How it ended is the client's affair: what it asked for has been answered, or it left.
+            tokio::select! {
+                _ = &mut connection => return,
+                () = tokio::time::sleep(LOBBY_TIME) => match told.try_recv() {
+                    Err(TryRecvError::Closed) => {} // it was let in
+                    Ok(()) | Err(TryRecvError::Empty) => return,
+                },
+                told = &mut told => match told {
+                    Err(_) => {} // it was let in
+                    Ok(()) => return,
+                },
+            }
+            let _ = connection.await;
+        });
+    }
 }

@@ -2,7 +2,7 @@
 //! half closes and resets. Every wait ends after the connection's patience.
 
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use crate::message::{self, Framing, Message, Sender};
@@ -78,6 +78,18 @@ impl Connection {
         let socket = socket2::Socket::new(domain, socket2::Type::STREAM, None).expect("make a socket");
         socket.set_tcp_mss(536).expect("set the segment size"); // what every host takes (RFC 9293 §3.7.1)
         socket.set_recv_buffer_size(4 << 10).expect("set the buffer size");
+        socket.connect(&address.into()).unwrap_or_else(|error| panic!("connect to {address}: {error}"));
+        Connection::of(socket.into())
+    }
+
+    /// Connects from another address of this machine: any of 127.0.0.0/8 is one.
+    ///
+    /// # Panics
+    /// When nobody listens there.
+    pub fn from(source: IpAddr, address: SocketAddr) -> Connection {
+        let domain = socket2::Domain::for_address(address);
+        let socket = socket2::Socket::new(domain, socket2::Type::STREAM, None).expect("make a socket");
+        socket.bind(&SocketAddr::new(source, 0).into()).expect("take the address");
         socket.connect(&address.into()).unwrap_or_else(|error| panic!("connect to {address}: {error}"));
         Connection::of(socket.into())
     }

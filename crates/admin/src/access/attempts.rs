@@ -20,9 +20,9 @@ pub(super) struct Attempts {
     wrong: Mutex<HashMap<Client, Window>>,
 }
 
-/// Whom wrong credentials are counted for; a whole network of IPv6, as one client has all of it.
+/// Whom wrong credentials and silent connections are counted for; a whole network of IPv6, as one client has all of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Client {
+pub(crate) enum Client {
     /// By Unix socket, or one of too many.
     Nameless,
     V4([u8; 4]),
@@ -88,7 +88,8 @@ impl Window {
 }
 
 impl Client {
-    fn of(address: Option<IpAddr>) -> Client {
+    /// The client at an address; `None` is a Unix socket.
+    pub(crate) fn of(address: Option<IpAddr>) -> Client {
         match address.map(|address| address.to_canonical()) {
             None => Client::Nameless,
             Some(IpAddr::V4(address)) => Client::V4(address.octets()),

@@ -18,11 +18,14 @@ use tidegate_config::Config;
 use tidegate_core::clock;
 use tidegate_core::meters::AdminMeters;
 use tidegate_core::problem;
+use tidegate_telemetry::say;
 
 use crate::Panel;
+use crate::lobby::Entrance;
 use crate::problem::Problem;
 use crate::serve::Door;
 use attempts::Attempts;
+pub(crate) use attempts::Client;
 use link::Link;
 pub(crate) use link::{COOKIE, SESSION_TIME};
 use token::Made;
@@ -55,16 +58,17 @@ impl Access {
     /// Takes the code of a link; gives the value of the session's cookie.
     pub(crate) fn enter(&self, code: &str, door: Door, meters: &AdminMeters) -> Result<String, Refusal> {
         let session = self.attempts.within(door.client, || self.link.enter(code, clock::exact()));
-        self.counted(session, meters)
+        counted(session, door, crate::pages::ENTER, meters)
     }
 
     fn authenticate(
         &self,
         config: &Config,
-        headers: &HeaderMap,
+        request: &Request,
         door: Door,
         meters: &AdminMeters,
     ) -> Result<(), Refusal> {
+        let headers = request.headers();
         let shown = match (bearer(headers), cookie(headers)) {
             (None, None) => {
                 meters.no_credential.fetch_add(1, Relaxed);
@@ -86,17 +90,32 @@ impl Access {
                 .attempts
                 .within(door.client, || self.link.is_session(session, clock::exact()).then_some(())),
         };
-        self.counted(shown, meters)
+        counted(shown, door, request.uri().path(), meters)
     }
+}
 
-    fn counted<T>(&self, result: Result<T, Refusal>, meters: &AdminMeters) -> Result<T, Refusal> {
-        match &result {
-            Err(Refusal::Wrong) => meters.wrong_credential.fetch_add(1, Relaxed),
-            Err(Refusal::TooMany) => meters.throttled.fetch_add(1, Relaxed),
-            Ok(_) | Err(Refusal::Missing | Refusal::NoToken) => 0,
-        };
-        result
-    }
+/// Longest path of a request that is told of: those of this listener are shorter.
+const PATH_BYTES_TOLD_MAX: usize = 128;
+
+/// Counts a refused credential, and tells who showed it: somebody guesses, or a script has an old one. Who shows none
+/// may be anybody who looks what is here.
+fn counted<T>(
+    result: Result<T, Refusal>,
+    door: Door,
+    path: &str,
+    meters: &AdminMeters,
+) -> Result<T, Refusal> {
+    let counter = match &result {
+        Err(Refusal::Wrong) => &meters.wrong_credential,
+        Err(Refusal::TooMany) => &meters.throttled,
+        Ok(_) | Err(Refusal::Missing | Refusal::NoToken) => return result,
+    };
+    counter.fetch_add(1, Relaxed);
+    let client = door.client.map_or_else(|| String::from("unix"), |client| client.to_string());
+    let path = path.get(..PATH_BYTES_TOLD_MAX).unwrap_or(path);
+    // One line in a while, whoever it is: a line for each guess would fill disks.
+    say::warn("the admin listener refused a credential", &[("client", &client), ("path", &path)]);
+    result
 }
 
 /// Why a credential does not do.
@@ -143,11 +162,28 @@ impl IntoResponse for Refusal {
 
 /// Stands before everything on the admin listener.
 pub(crate) async fn guard(State(panel): State<Panel>, request: Request, next: Next) -> Response {
+    let entrance = request.extensions().get::<Entrance>().cloned();
+    let mut is_last = false;
     let mut response = match admit(&panel, &request) {
-        Ok(()) => next.run(request).await,
-        Err(denied) => denied.into_response(),
+        Ok(Admitted::Guest) => {
+            is_last = !entrance.is_some_and(|entrance| entrance.is_inside());
+            next.run(request).await
+        }
+        Ok(Admitted::Known) if entrance.is_none_or(|entrance| entrance.let_in()) => next.run(request).await,
+        Ok(Admitted::Known) => {
+            is_last = true;
+            full().into_response()
+        }
+        Err(denied) => {
+            is_last = true;
+            denied.into_response()
+        }
     };
     let headers = response.headers_mut();
+    if is_last {
+        // Who was not let in waits for nothing more here, and gives the place back.
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
     // Nothing here is to be kept, taken for another type, framed, or given a part from elsewhere; and no page learns
     // from an address where its reader came from.
     for (name, value) in [
@@ -159,6 +195,21 @@ pub(crate) async fn guard(State(panel): State<Panel>, request: Request, next: Ne
         headers.insert(name, HeaderValue::from_static(value));
     }
     response
+}
+
+/// Who may ask what is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Admitted {
+    /// Anybody.
+    Guest,
+    /// Whoever this is: the connection is let in.
+    Known,
+}
+
+/// What is answered while all places are taken, but for what is open to all.
+fn full() -> impl IntoResponse {
+    let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too many connections are open here");
+    ([(header::RETRY_AFTER, "1")], problem.hint("close some, or try again; `/healthz` and `/readyz` answer"))
 }
 
 /// Why a request is not let in.
@@ -176,12 +227,12 @@ impl IntoResponse for Denied {
     }
 }
 
-fn admit(panel: &Panel, request: &Request) -> Result<(), Denied> {
+fn admit(panel: &Panel, request: &Request) -> Result<Admitted, Denied> {
     let meters = &panel.view.meters().admin;
     let path = request.uri().path();
     if matches!(path, "/healthz" | "/readyz") {
         // A load balancer asks by whatever name it knows, and hears nothing that a page could use.
-        return Ok(());
+        return Ok(Admitted::Guest);
     }
     let running = panel.view.running();
     hosts::check(request, &running.config.admin.hosts).map_err(|problem| {
@@ -195,11 +246,12 @@ fn admit(panel: &Panel, request: &Request) -> Result<(), Denied> {
     // A request that came by no door of ours is not trusted with anything.
     let door = request.extensions().get().copied().unwrap_or(Door { client: None, is_local: false });
     match path {
-        crate::pages::ENTER => Ok(()),
-        "/metrics" if door.is_local => Ok(()),
+        crate::pages::ENTER => Ok(Admitted::Guest),
+        "/metrics" if door.is_local => Ok(Admitted::Known),
         _ => panel
             .access
-            .authenticate(&running.config, request.headers(), door, meters)
+            .authenticate(&running.config, request, door, meters)
+            .map(|()| Admitted::Known)
             .map_err(Denied::Credential),
     }
 }

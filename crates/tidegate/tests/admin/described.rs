@@ -27,7 +27,8 @@ const PROMISED: [(&str, &str); 13] = [
 
 #[test]
 fn the_description_is_valid_and_its_answers_are_as_described() {
-    let (_backend, gateway) = gateway_before_one();
+    let (_backend, mut gateway) = gateway_before_one();
+    gateway.announce(crate::REFUSED);
     let document = page(&gateway, "/api/v1/openapi.json");
     let token = gateway.admin_token();
     let mut described = Vec::new();

@@ -3,6 +3,7 @@
 
 mod access;
 mod answers;
+mod connections;
 mod described;
 mod reload;
 mod secrets;
@@ -12,6 +13,9 @@ use tidegate_testkit::backend::OK;
 use tidegate_testkit::{Gateway, Message, RawBackend};
 
 const BIN: &str = env!("CARGO_BIN_EXE_tidegate");
+
+/// Told of wrong credentials.
+const REFUSED: &str = "the admin listener refused a credential";
 
 /// Routes that answer with their own name, and one to a service.
 const ROUTES: &str = r#"

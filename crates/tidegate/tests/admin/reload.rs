@@ -91,7 +91,8 @@ fn a_file_is_taken_or_refused_with_every_problem_at_its_place() {
 
 #[test]
 fn a_new_token_and_new_names_hold_from_the_reload_on() {
-    let gateway = gateway();
+    let mut gateway = gateway();
+    gateway.announce(crate::REFUSED);
     let file = gateway.folder().join("tidegate.yaml");
     let good = std::fs::read_to_string(&file).unwrap();
     let made = gateway.admin_token();
@@ -112,7 +113,8 @@ fn a_new_token_and_new_names_hold_from_the_reload_on() {
 /// `tidegate reload` finds its token: the one the file sets, or the made one while the gateway does not know that yet.
 #[test]
 fn the_command_reloads_with_either_token() {
-    let gateway = gateway();
+    let mut gateway = gateway();
+    gateway.announce(crate::REFUSED);
     let file = gateway.folder().join("tidegate.yaml");
     let good = std::fs::read_to_string(&file).unwrap();
     let bind = format!("bind: \"{}\"", gateway.admin);

@@ -28,7 +28,8 @@ fn a_secret_is_on_no_page_and_in_no_output() {
     let from_file = format!("${{file:{}}}", file.display());
     for (written, shown) in [(SECRET, "[secret]"), (from_file.as_str(), from_file.as_str())] {
         let routes = "services: { origin: { backends: [\"127.0.0.1:1\"] } }\nroutes: [{ match: /**, to: origin, headers: { request: { set: { x-home: \"${PATH}\" } } } }]";
-        let gateway = Setup::new(BIN).admin(&format!("token: \"{written}\"")).start(routes);
+        let mut gateway = Setup::new(BIN).admin(&format!("token: \"{written}\"")).start(routes);
+        gateway.announce(crate::REFUSED);
         let token = format!("Authorization: Bearer {SECRET}\r\n");
         for path in PATHS {
             for fields in [token.as_str(), "", "Authorization: Bearer wrong\r\n"] {
