@@ -6,6 +6,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use tidegate_core::problem::Problem;
 
+use crate::state;
+
 /// Where the admin listener is unless something else listens there.
 pub(crate) const ADMIN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9900);
 
@@ -117,9 +119,7 @@ fn candidates(variable: impl Fn(&str) -> Option<OsString>) -> Vec<PathBuf> {
 }
 
 fn is_writable(path: &Path) -> bool {
-    let probe = path.join(".writable");
-    let written = std::fs::create_dir_all(path).and_then(|()| std::fs::write(&probe, b""));
-    written.and_then(|()| std::fs::remove_file(&probe)).is_ok()
+    state::prepare(path).is_ok()
 }
 
 /// Fails if anything has that name already, be it a link.

@@ -13,6 +13,7 @@ mod local;
 mod node;
 mod notify;
 mod stage;
+mod state;
 mod stores;
 mod tls;
 mod up;

@@ -1,10 +1,12 @@
 //! The name by which this gateway knows itself again: it signs what it sends on with it, and refuses what comes back
 //! signed. Kept in the state folder, so that a loop is found even through a restart. Called once, at start.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{Read, Seek, Write};
 use std::path::Path;
 use std::sync::Arc;
+
+use crate::state;
 
 /// The file in the state folder.
 const FILE: &str = "node";
@@ -38,7 +40,7 @@ impl Node {
 }
 
 fn claim(path: &Path, fresh: &Arc<str>) -> std::io::Result<(Arc<str>, File)> {
-    let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+    let mut file = state::kept(path)?;
     rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive)?;
     let mut kept = String::new();
     // What is no name any more, or was half written, is replaced.

@@ -11,6 +11,7 @@ use tidegate_core::problem::Problem;
 use tidegate_telemetry::say;
 
 use super::Changes;
+use crate::state;
 
 /// Its name in the state folder.
 const FILE: &str = "last-good.json";
@@ -49,15 +50,13 @@ impl Kept {
 }
 
 fn write(folder: &Path, kept: &Kept) -> std::io::Result<()> {
-    use std::os::unix::fs::OpenOptionsExt;
     let file =
         |(path, text): &(PathBuf, Arc<str>)| json!({ "path": path.to_string_lossy(), "text": &**text });
     let files: Vec<Value> = kept.0.iter().map(file).collect();
     let json = json!({ "form": FORM, "files": files, "sha256": kept.checksum() });
     // Under another name first: whoever reads it never finds half of one.
     let draft = folder.join(format!("{FILE}.new"));
-    let mut file =
-        std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
+    let mut file = state::fresh(&draft)?;
     file.write_all(json.to_string().as_bytes())?;
     file.sync_all()?;
     std::fs::rename(&draft, folder.join(FILE))

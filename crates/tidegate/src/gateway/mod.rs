@@ -41,6 +41,7 @@ use crate::health;
 use crate::local;
 use crate::node::Node;
 use crate::notify;
+use crate::state;
 use crate::stores::Stores;
 use crate::tls;
 use crate::worker::{self, Order, Start, WorkerListener};
@@ -355,10 +356,7 @@ fn prepare_state(dir: &Path) -> Result<(), Problem> {
         Problem::new(format!("cannot write to the state folder {}: {error}", dir.display()))
             .hint("set `state: { dir: … }` to a folder this user may write to")
     };
-    std::fs::create_dir_all(dir).map_err(problem)?;
-    let probe = dir.join(".writable");
-    std::fs::write(&probe, b"").map_err(problem)?;
-    std::fs::remove_file(&probe).map_err(problem)
+    state::prepare(dir).map_err(problem)
 }
 
 /// Keeps the durations of late up to date.

@@ -7,6 +7,7 @@ mod connections;
 mod described;
 mod reload;
 mod secrets;
+mod state;
 
 use serde_json::Value;
 use tidegate_testkit::backend::OK;
