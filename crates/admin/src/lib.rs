@@ -12,8 +12,9 @@ mod view;
 
 pub use access::Access;
 pub use api::explain::Explained;
+pub use pages::READY_BY_LAST_GOOD;
 pub use serve::{Listener, serve};
-pub use view::{NotReloaded, Reloaded, Reloading, Running, View};
+pub use view::{NotReloaded, Origin, Reloaded, Reloading, Running, View};
 
 use axum::Router;
 use axum::http::{Method, StatusCode};

@@ -13,9 +13,13 @@ use crate::Panel;
 use crate::access::{COOKIE, SESSION_TIME};
 use crate::problem::Problem;
 use crate::serve::Door;
+use crate::view::Origin;
 
 /// Where a one-time link leads.
 pub(crate) const ENTER: &str = "/enter";
+
+/// What `/readyz` says of a gateway that serves what was kept, as its files cannot be used.
+pub const READY_BY_LAST_GOOD: &str = "ready, by the last good configuration\n";
 
 /// Says that the process is alive.
 #[utoipa::path(get, path = "/healthz", tag = "health", security(()),
@@ -24,16 +28,17 @@ pub(crate) async fn healthz() -> &'static str {
     "ok\n"
 }
 
-/// Says whether it takes new requests: it has a configuration and is not draining.
+/// Says whether it takes new requests: it has a configuration and is not draining; and whether that is the last good one.
 #[utoipa::path(get, path = "/readyz", tag = "health", security(()),
     responses(
         (status = 200, description = "It does.", content_type = "text/plain", body = String),
         (status = 503, description = "It is draining.", content_type = "text/plain", body = String),
     ))]
 pub(crate) async fn readyz(State(panel): State<Panel>) -> impl IntoResponse {
-    match panel.view.is_ready() {
-        true => (StatusCode::OK, "ready\n"),
-        false => (StatusCode::SERVICE_UNAVAILABLE, "draining\n"),
+    match (panel.view.is_ready(), panel.view.running().origin) {
+        (true, Origin::LastGood) => (StatusCode::OK, READY_BY_LAST_GOOD),
+        (true, _) => (StatusCode::OK, "ready\n"),
+        (false, _) => (StatusCode::SERVICE_UNAVAILABLE, "draining\n"),
     }
 }
 
@@ -86,6 +91,17 @@ pub(crate) async fn enter(
     }
 }
 
+/// What the page leads to.
+const LINKS: [&str; 7] = [
+    "/api/v1/services",
+    "/api/v1/routes",
+    "/api/v1/refusals",
+    "/api/v1/certificates",
+    "/api/v1/config",
+    "/api/v1/openapi.json",
+    "/metrics",
+];
+
 /// What can be looked at here.
 #[utoipa::path(get, path = "/", tag = "session",
     responses((status = 200, description = "A page of links.", content_type = "text/html", body = String)))]
@@ -93,13 +109,14 @@ pub(crate) async fn index(State(panel): State<Panel>) -> Html<String> {
     let running = panel.view.running();
     let mut page = format!(
         "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Tidegate</title><h1>Tidegate {}</h1>\
-         <p>Snapshot {}. Routes: {}. Services: {}.</p><ul>",
+         <p>Snapshot {}{}. Routes: {}. Services: {}.</p><ul>",
         panel.view.version(),
         running.snapshot.number,
+        if running.origin == Origin::LastGood { ", the last good one: the files cannot be used" } else { "" },
         running.snapshot.plans.len(),
         running.snapshot.services.len(),
     );
-    for path in ["/api/v1/services", "/api/v1/routes", "/api/v1/config", "/api/v1/openapi.json", "/metrics"] {
+    for path in LINKS {
         // Writing to a String cannot fail.
         let _ = write!(page, "<li><a href=\"{path}\">{path}</a></li>");
     }

@@ -1,5 +1,6 @@
 //! What the admin listener knows of the gateway, and the one thing it can tell it to do. The program implements it.
 
+use serde::Serialize;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -9,6 +10,7 @@ use tidegate_core::plan::Snapshot;
 use tidegate_core::problem::Problems;
 use tidegate_core::shelf::Shelf;
 use tidegate_telemetry::recent::Recent;
+use utoipa::ToSchema;
 
 /// The gateway as the admin listener sees it, asked at every request.
 pub trait View: Send + Sync + 'static {
@@ -47,6 +49,20 @@ pub struct Running {
     pub config: Arc<Config>,
     /// As it was compiled.
     pub snapshot: Arc<Snapshot>,
+    /// Where it was read from.
+    pub origin: Origin,
+}
+
+/// Where a configuration was read from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Origin {
+    /// Its files.
+    Files,
+    /// What was kept of it when it was taken last, as the files themselves cannot be used.
+    LastGood,
+    /// Nowhere: the program made it.
+    Program,
 }
 
 /// A reload under way.

@@ -173,6 +173,8 @@ pub struct Meters {
     pub reloads_failed: AtomicU64,
     /// Whether the configuration that was given last is the one in use.
     pub last_reload_ok: AtomicBool,
+    /// Whether what is served was kept from an earlier start, as the files cannot be used.
+    pub is_last_good: AtomicBool,
     /// Of the admin listener.
     pub admin: AdminMeters,
     certificates: Mutex<BTreeMap<Arc<str>, i64>>,
@@ -188,6 +190,15 @@ impl Meters {
         let cell = if is_taken { &self.reloads_ok } else { &self.reloads_failed };
         cell.fetch_add(1, Relaxed);
         self.last_reload_ok.store(is_taken, Relaxed);
+        if is_taken {
+            self.is_last_good.store(false, Relaxed);
+        }
+    }
+
+    /// What is served was kept from an earlier start: the configuration that was given cannot be used.
+    pub fn begin_with_last_good(&self) {
+        self.last_reload_ok.store(false, Relaxed);
+        self.is_last_good.store(true, Relaxed);
     }
 
     /// Meters for so many workers.
@@ -204,6 +215,7 @@ impl Meters {
             reloads_ok: AtomicU64::new(0),
             reloads_failed: AtomicU64::new(0),
             last_reload_ok: AtomicBool::new(true),
+            is_last_good: AtomicBool::new(false),
             admin: AdminMeters::default(),
             certificates: Mutex::default(),
         }

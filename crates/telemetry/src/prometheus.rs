@@ -277,6 +277,9 @@ fn process(scene: &Scene<'_>, out: &mut Page) {
     }
     let is_ok = u64::from(meters.last_reload_ok.load(Relaxed));
     out.single("tidegate_config_last_reload_success", "gauge", "1 if the last one is in use.", is_ok);
+    let is_kept = u64::from(meters.is_last_good.load(Relaxed));
+    let help = "1 while the last good configuration is served, as the files could not be used at the start.";
+    out.single("tidegate_config_last_good", "gauge", help, is_kept);
     let alive = meters.snapshots_alive();
     out.single("tidegate_snapshots_alive", "gauge", "Configurations that requests still use.", alive);
     let lag = meters.lag.used().map(Lag::greatest).max().unwrap_or_default().as_secs_f64();

@@ -16,7 +16,18 @@ const AGAIN_TIME: Duration = Duration::from_secs(10);
 /// What belongs to a text: names and values.
 pub type Details<'a> = &'a [(&'a str, &'a dyn Display)];
 
-/// Tells what was done, such as that a configuration was taken; without a time, as it answers what somebody did.
+/// Tells that something has happened which somebody wanted, such as that a configuration was taken: each time, as it
+/// does not come more often than they ask for it.
+pub fn info(text: &str, details: Details<'_>) {
+    each("INFO", text, details);
+}
+
+/// Tells that what somebody wanted was not done and the gateway went on: each time too.
+pub fn refused(text: &str, details: Details<'_>) {
+    each("WARN", text, details);
+}
+
+/// Tells something at length, without a time: what is wrong with a file, or what answers who starts the program.
 pub fn plainly(text: &dyn Display) {
     // `eprintln!` would panic if nobody listens any more.
     let _ = std::io::stderr().write_all(format!("{text}\n").as_bytes());
@@ -58,6 +69,12 @@ pub fn tell_panics() {
             usual(panic);
         }
     }));
+}
+
+fn each(level: &str, text: &str, details: Details<'_>) {
+    let line = line(&date::stamp(clock::exact()), level, text, details, 0);
+    // Nobody is left to tell that nobody listens.
+    let _ = std::io::stderr().write_all(line.as_bytes());
 }
 
 fn say(level: &str, what: String, text: &str, details: Details<'_>) {

@@ -5,6 +5,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
+use tidegate_admin::Origin;
 use tidegate_config::Config;
 use tidegate_core::clock;
 use tidegate_core::entry::{Scheme, Site};
@@ -38,7 +39,7 @@ pub(crate) fn run(backends: &[String], listen: &str) -> Result<(), Problems> {
         let config = tidegate_config::from_text("tidegate up", &text, state.path(), &stores.families())
             .map_err(without_places)?;
         refuse_itself(&config)?;
-        match Gateway::start(config.clone(), Changes::Never, stores) {
+        match Gateway::start(config.clone(), Origin::Program, Changes::Never, stores) {
             Ok(gateway) => break (gateway, config, admin),
             Err(_) if tries < STARTS_MAX && local::is_taken(admin.address) => tries += 1,
             Err(StartError::Problems(problems)) => return Err(without_places(problems)),

@@ -294,7 +294,7 @@ fn a_reload_keeps_the_addresses_of_names_that_stay_and_looks_up_new_ones_before_
     assert_ne!(changed, text);
     std::fs::write(&file, changed).expect("write the configuration");
     gateway.process().signal(Signal::HUP);
-    let told = "configuration 2 is taken";
+    let told = "a configuration is taken";
     await_true(told, SOON, || {
         let is_taken = count(&gateway, told) == 1;
         assert_eq!(gateway.ask(GET).status(), 200, "no request finds the service without its backends");

@@ -174,6 +174,13 @@ fn refuse_foreign_listener(address: SocketAddr) -> io::Result<()> {
     Ok(())
 }
 
+/// A socket at a path, taken over from a process that is gone: for listeners that are no worker's.
+///
+/// Errors: `AddrInUse` where somebody listens, or where the path is no socket.
+pub fn unix_listener(path: &PathBuf) -> io::Result<std::os::unix::net::UnixListener> {
+    bind_unix(path).map(Into::into)
+}
+
 fn bind_unix(path: &PathBuf) -> io::Result<socket2::Socket> {
     let socket = socket2::Socket::new(Domain::UNIX, Type::STREAM, None)?;
     let address = SockAddr::unix(path)?;

@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 use super::Json;
 use crate::Panel;
 use crate::problem::Problem;
+use crate::view::Origin;
 
 /// A configuration as it was read.
 #[derive(Serialize, ToSchema)]
@@ -18,6 +19,8 @@ pub(crate) struct Shown {
     snapshot: u64,
     /// The files it was read from.
     files: Vec<String>,
+    /// Whether it was read from them as they are, or is what was kept of them.
+    origin: Origin,
     /// What stands in them. Secrets are shown as `[secret]`, and what came from `${…}` as it was written.
     #[schema(value_type = Object)]
     config: Box<RawValue>,
@@ -32,5 +35,10 @@ pub(crate) async fn show(State(panel): State<Panel>) -> Result<Json<Shown>, Prob
     let config = RawValue::from_string(written.json().to_owned()).map_err(|_| {
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the configuration could not be written as JSON")
     })?;
-    Ok(Json(Shown { snapshot: running.snapshot.number, files: written.files().to_vec(), config }))
+    Ok(Json(Shown {
+        snapshot: running.snapshot.number,
+        files: written.files().to_vec(),
+        origin: running.origin,
+        config,
+    }))
 }

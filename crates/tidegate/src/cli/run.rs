@@ -3,6 +3,7 @@
 use clap::Args;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use tidegate_admin::Origin;
 use tidegate_config::Config;
 use tidegate_core::problem::Problems;
 
@@ -27,8 +28,8 @@ pub(super) struct Otherwise {
 /// Starts the gateway whole, or says everything that stands in the way.
 pub(super) fn run(path: &Path, otherwise: &Otherwise) -> ExitCode {
     let stores = Stores::new();
-    let config = match tidegate_config::load(path, &stores.families_at_start()) {
-        Ok(config) => config,
+    let (config, origin) = match tidegate_config::load(path, &stores.families_at_start()) {
+        Ok(config) => (config, Origin::Files),
         Err(problems) if !otherwise.last_good => return say::unusable(&problems),
         Err(problems) => match kept(path, otherwise, &stores) {
             Ok(config) => {
@@ -37,7 +38,7 @@ pub(super) fn run(path: &Path, otherwise: &Otherwise) -> ExitCode {
                     &[],
                 );
                 say::tell(&problems);
-                config
+                (config, Origin::LastGood)
             }
             Err(worse) => {
                 say::tell(&problems);
@@ -45,10 +46,15 @@ pub(super) fn run(path: &Path, otherwise: &Otherwise) -> ExitCode {
             }
         },
     };
-    match Gateway::start(config, Changes::File(path.to_owned()), stores) {
+    match Gateway::start(config, origin, Changes::File(path.to_owned()), stores) {
         Ok(gateway) => {
             tidegate_telemetry::say::plainly(&gateway.greeting());
             gateway.link().inspect(|link| tidegate_telemetry::say::plainly(link));
+            let file = path.display();
+            tidegate_telemetry::say::info(
+                "serves",
+                &[("file", &file), ("snapshot", &gateway.snapshot().number)],
+            );
             notify::ready();
             gateway.serve_until_told();
             ExitCode::SUCCESS

@@ -22,6 +22,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
 use std::time::Duration;
+use tidegate_admin::Origin;
 use tidegate_core::problem::{Problem, Problems};
 use tokio::sync::mpsc;
 
@@ -112,7 +113,7 @@ fn start_gateway(instances: &[Instance], state: &StateFolder) -> Result<(Gateway
         let stores = Stores::new();
         let config = tidegate_config::load(&file, &stores.families())?;
         tries += 1;
-        match Gateway::start(config, Changes::File(file.clone()), stores) {
+        match Gateway::start(config, Origin::Files, Changes::File(file.clone()), stores) {
             Ok(gateway) => {
                 let change = Change::new(file, text, gateway.changer());
                 let urls = Urls { listens, gateway: local::url(listens), admin: local::url(admin) };

@@ -1,6 +1,8 @@
 //! Binding: the sockets of the configuration's listeners and of the admin listener, what each allows its clients, and
 //! the words for an address that cannot be had.
 
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use tidegate_config::{Config, Listen, Protocol};
 use tidegate_core::limits::HeadLimits;
 use tidegate_core::problem::{Problem, Problems};
@@ -93,7 +95,8 @@ fn cannot_listen(what: &str, bind: &Placed<Bind>, error: &std::io::Error) -> Pro
 pub(super) fn bind_admin(bind: &Placed<Bind>) -> Result<AdminSocket, Problem> {
     let bound = match &bind.value {
         Bind::Inet(address) => std::net::TcpListener::bind(address).map(AdminSocket::Inet),
-        Bind::Unix(path) => std::os::unix::net::UnixListener::bind(path).map(AdminSocket::Unix),
+        Bind::Unix(path) => listen::unix_listener(path)
+            .and_then(|listener| Ok(AdminSocket::Unix(listener, SocketName::of(path)?))),
     };
     bound.map_err(|error| cannot_listen("the admin listener", bind, &error))
 }
@@ -101,20 +104,49 @@ pub(super) fn bind_admin(bind: &Placed<Bind>) -> Result<AdminSocket, Problem> {
 /// Bound, and not yet given to the control plane.
 pub(super) enum AdminSocket {
     Inet(std::net::TcpListener),
-    Unix(std::os::unix::net::UnixListener),
+    Unix(std::os::unix::net::UnixListener, SocketName),
+}
+
+/// The name of a Unix socket that this process has made, and by what it is known should another have the name.
+pub(super) struct SocketName {
+    path: PathBuf,
+    identity: (u64, u64),
+}
+
+impl SocketName {
+    fn of(path: &Path) -> std::io::Result<SocketName> {
+        Ok(SocketName { path: path.to_owned(), identity: identity(path)? })
+    }
+
+    /// Removes it, unless another process has taken it over.
+    pub(super) fn remove(self) {
+        if identity(&self.path).is_ok_and(|identity| identity == self.identity) {
+            let _ = std::fs::remove_file(&self.path); // or somebody has just now
+        }
+    }
+}
+
+fn identity(path: &Path) -> std::io::Result<(u64, u64)> {
+    std::fs::symlink_metadata(path).map(|metadata| (metadata.dev(), metadata.ino()))
 }
 
 impl AdminSocket {
-    /// For the runtime of the caller.
-    pub(super) fn into_listener(self) -> std::io::Result<tidegate_admin::Listener> {
+    /// For a runtime; and the name of a Unix socket, to be removed at the end.
+    pub(super) fn into_listener(
+        self,
+        control: &tokio::runtime::Runtime,
+    ) -> std::io::Result<(tidegate_admin::Listener, Option<SocketName>)> {
+        let _entered = control.enter();
         match self {
             AdminSocket::Inet(listener) => {
                 listener.set_nonblocking(true)?;
-                tokio::net::TcpListener::from_std(listener).map(tidegate_admin::Listener::Inet)
+                let listener = tokio::net::TcpListener::from_std(listener)?;
+                Ok((tidegate_admin::Listener::Inet(listener), None))
             }
-            AdminSocket::Unix(listener) => {
+            AdminSocket::Unix(listener, name) => {
                 listener.set_nonblocking(true)?;
-                tokio::net::UnixListener::from_std(listener).map(tidegate_admin::Listener::Unix)
+                let listener = tokio::net::UnixListener::from_std(listener)?;
+                Ok((tidegate_admin::Listener::Unix(listener), Some(name)))
             }
         }
     }

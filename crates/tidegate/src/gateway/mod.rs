@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, RwLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
-use tidegate_admin::{Access, Reloading, Running, View};
+use tidegate_admin::{Access, Origin, Reloading, Running, View};
 use tidegate_config::{Config, Workers, Workshop};
 use tidegate_core::entry::NameBook;
 use tidegate_core::meters::{Meters, WORKERS_MAX};
@@ -30,9 +30,9 @@ use tokio::sync::mpsc;
 
 pub(crate) use kept::last_good;
 pub(crate) use listening::connection_limits;
-use listening::{bind_admin, is_local};
+use listening::{SocketName, bind_admin, is_local};
 pub(crate) use reload::Changer;
-use reload::Reloader;
+use reload::{Cause, Reloader};
 
 use crate::access_log;
 use crate::discovery::Discovery;
@@ -69,6 +69,11 @@ impl Shared {
     /// Whether it goes on: it has not been told to end.
     fn is_serving(&self) -> bool {
         !self.is_draining.load(Relaxed)
+    }
+
+    /// Connections of clients that are open.
+    fn connections(&self) -> u64 {
+        self.meters.listeners().iter().map(|(_, meters)| meters.connections.load(Relaxed)).sum()
     }
 
     /// The counters.
@@ -108,7 +113,7 @@ impl View for Shared {
     }
 
     fn reload(self: Arc<Self>) -> Reloading {
-        Box::pin(async move { Shared::renew(&self).await })
+        Box::pin(async move { Shared::renew(&self, Cause::Admin).await })
     }
 }
 
@@ -147,6 +152,8 @@ pub(crate) struct Gateway {
     signals: Signals,
     greeting: String,
     link: Option<String>,
+    /// Of the admin listener, if that is a Unix socket.
+    admin_name: Option<SocketName>,
     /// Claimed for as long as it runs.
     _node: Node,
 }
@@ -156,6 +163,8 @@ struct Signals {
     terminate: Signal,
     interrupt: Signal,
     hangup: Signal,
+    /// Asks for what does not exist yet; unheard, it would end the process.
+    upgrade: Signal,
 }
 
 impl Signals {
@@ -165,6 +174,7 @@ impl Signals {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             hangup: signal(SignalKind::hangup())?,
+            upgrade: signal(SignalKind::user_defined2())?,
         })
     }
 
@@ -186,12 +196,30 @@ enum End {
     AtOnce,
 }
 
+impl End {
+    /// The signal that means it.
+    fn signal(self) -> &'static str {
+        match self {
+            End::Announced => "SIGTERM",
+            End::AtOnce => "SIGINT",
+        }
+    }
+}
+
 impl Gateway {
     /// Starts a gateway from a checked configuration, whose members were built with `stores`. Returns when it serves.
-    pub(crate) fn start(config: Config, changes: Changes, stores: Stores) -> Result<Gateway, StartError> {
+    pub(crate) fn start(
+        config: Config,
+        origin: Origin,
+        changes: Changes,
+        stores: Stores,
+    ) -> Result<Gateway, StartError> {
         raise_descriptor_limit();
         let count = worker_count(config.workers);
         let meters = Meters::new(count);
+        if origin == Origin::LastGood {
+            meters.begin_with_last_good();
+        }
         let (cells, names) = (Arc::new(CellBook::new(count)), Arc::new(NameBook::default()));
         let workshop = Workshop { cells: &cells, names: &names, meters: &meters, previous: None };
         let snapshot = Arc::new(tidegate_config::compile(&config, 1, &workshop)?);
@@ -223,7 +251,7 @@ impl Gateway {
         let discovery = control.block_on(Discovery::start(cells.clone(), names.clone(), &snapshot));
         control.spawn(documents::run(stores.shelf().documents.clone()));
         control.block_on(documents::prepare(&stores.shelf().documents));
-        let running = Running { config: reloader.config(), snapshot };
+        let running = Running { config: reloader.config(), snapshot, origin };
         let (reloader, workers) = start_workers(reloader, listeners, &node, &running.snapshot, &meters)?;
         let shared = Arc::new(Shared {
             running: RwLock::new(running),
@@ -237,14 +265,15 @@ impl Gateway {
             reloader,
         });
         let router = tidegate_admin::router(shared.clone(), access.clone());
-        control.spawn(async move { tidegate_admin::serve(admin.into_listener()?, router).await });
+        let (admin, admin_name) = admin.into_listener(&control).map_err(no_thread)?;
+        control.spawn(tidegate_admin::serve(admin, router));
         control.spawn(health::run(shared.clone()));
         control.spawn(reload::bury(shared.clone()));
         control.spawn(watch::run(shared.clone()));
         control.spawn(tls::watch_ends(shared.clone()));
         control.spawn(fold(shared.clone()));
         control.block_on(shared.keep_good());
-        Ok(Gateway { greeting, link, shared, control, workers, signals, _node: node })
+        Ok(Gateway { greeting, link, shared, control, workers, signals, admin_name, _node: node })
     }
 
     /// One line that says what was started and where.
@@ -269,17 +298,25 @@ impl Gateway {
 
     /// Serves until SIGTERM or SIGINT, then drains; takes the configuration anew at SIGHUP.
     pub(crate) fn serve_until_told(mut self) {
-        let Signals { terminate, interrupt, hangup } = &mut self.signals;
+        let Signals { terminate, interrupt, hangup, upgrade } = &mut self.signals;
         let end = self.control.block_on(async {
             loop {
                 tokio::select! {
                     _ = terminate.recv() => return End::Announced,
                     _ = interrupt.recv() => return End::AtOnce,
-                    _ = hangup.recv() => drop(self.shared.renew().await), // what is wrong has been said
+                    // What is wrong has been said.
+                    _ = hangup.recv() => drop(self.shared.renew(Cause::Signal).await),
+                    _ = upgrade.recv() => say::refused(
+                        "SIGUSR2 is for handing over to another program, which is not there yet: nothing is done",
+                        &[],
+                    ),
                 }
             }
         });
+        let (signal, open) = (end.signal(), self.shared.connections());
+        say::info("told to end, finishes what is under way", &[("signal", &signal), ("connections", &open)]);
         self.end(end);
+        say::info("has ended", &[]);
     }
 
     /// Stops accepting, lets requests in flight finish for a bounded time, and ends.
@@ -301,13 +338,7 @@ impl Gateway {
             }
         });
         if is_cut {
-            let open: u64 = self
-                .shared
-                .meters
-                .listeners()
-                .iter()
-                .map(|(_, meters)| meters.connections.load(Relaxed))
-                .sum();
+            let open = self.shared.connections();
             say::warn("connections were open at the end of their time and are cut off", &[("open", &open)]);
         }
         // Nobody writes any more, or has had its time: what is left is in the rings.
@@ -315,6 +346,9 @@ impl Gateway {
             log.finish(LOG_TIME);
         }
         self.shared.stores.close();
+        if let Some(name) = self.admin_name {
+            name.remove();
+        }
         self.control.shutdown_background();
     }
 }
@@ -328,6 +362,7 @@ async fn finish(reloader: &Reloader, workers: &[JoinHandle<std::io::Result<()>>]
         reloader.tell(|| Order::Close).await;
         tokio::time::sleep(wait).await;
     }
+    reloader.hide_sockets().await;
     reloader.tell(|| Order::Drain).await;
     while !workers.iter().all(JoinHandle::is_finished) {
         tokio::time::sleep(END_LOOK).await;

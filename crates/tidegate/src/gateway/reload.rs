@@ -2,10 +2,11 @@
 //! swap every worker once, close what has gone. Any failure leaves everything as it was.
 
 use std::collections::HashMap;
+use std::fmt::{self, Display, Formatter};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{Duration, Instant};
-use tidegate_admin::{NotReloaded, Reloaded, Running};
+use tidegate_admin::{NotReloaded, Origin, Reloaded, Running};
 use tidegate_config::{Config, Families, Previous, Workshop};
 use tidegate_core::meters::Meters;
 use tidegate_core::plan::Snapshot;
@@ -23,6 +24,27 @@ use super::{Changes, Shared, inherited, kept};
 use crate::tls::{self, AtReload, TicketBook};
 use crate::worker::{Order, Swap, WorkerListener};
 use crate::{access_log, documents, notify};
+
+/// What made the gateway read its files anew.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Cause {
+    /// SIGHUP.
+    Signal,
+    /// Somebody asked for it by the admin listener.
+    Admin,
+    /// They have changed.
+    Files,
+}
+
+impl Display for Cause {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Cause::Signal => "SIGHUP",
+            Cause::Admin => "admin",
+            Cause::Files => "files",
+        })
+    }
+}
 
 /// How often snapshots that nobody sees any more are looked for.
 const BURY_EVERY: Duration = Duration::from_secs(1);
@@ -89,6 +111,11 @@ impl Reloader {
     /// The access log, which is to end.
     pub(super) async fn take_log(&self) -> Option<AccessLog> {
         self.serving.lock().await.log.take()
+    }
+
+    /// Takes the names of Unix sockets away: from now on nobody new finds them.
+    pub(super) async fn hide_sockets(&self) {
+        self.serving.lock().await.sockets.hide_all_but(&[]);
     }
 
     /// Tells every worker. One that has ended needs no order.
@@ -206,20 +233,21 @@ fn binds(config: &Config) -> Vec<Bind> {
 impl Shared {
     /// Takes the configuration anew, whole or not at all, and says what came of it. Goes on to its end should the
     /// caller lose interest.
-    pub(crate) async fn renew(self: &Arc<Shared>) -> Result<Reloaded, NotReloaded> {
+    pub(crate) async fn renew(self: &Arc<Shared>, cause: Cause) -> Result<Reloaded, NotReloaded> {
+        const NOT_TAKEN: &str = "the configuration is not taken, the one before stays in use";
         let result = self.renew_silently().await;
+        let cause = ("cause", &cause as &dyn Display);
         match &result {
-            Ok(reloaded) => say::plainly(&told(reloaded)),
+            Ok(Reloaded { snapshot, changed }) => {
+                let changed = named(changed);
+                let details = [cause, ("snapshot", snapshot), ("changed", &changed)];
+                say::info("a configuration is taken", &details);
+            }
             Err(NotReloaded::Problems(problems)) => {
-                say::warn("the configuration is not taken, the one before stays in use", &[]);
+                say::refused(NOT_TAKEN, &[cause]);
                 say::plainly(problems);
             }
-            Err(NotReloaded::Impossible(reason)) => {
-                say::warn(
-                    "the configuration is not taken, the one before stays in use",
-                    &[("reason", reason)],
-                );
-            }
+            Err(NotReloaded::Impossible(reason)) => say::refused(NOT_TAKEN, &[cause, ("reason", reason)]),
         }
         result
     }
@@ -271,7 +299,7 @@ impl Shared {
         let changed = serving.config.changes(&config);
         let number = snapshot.number;
         self.discovery.serve(&snapshot).await;
-        let running = Running { config: config.clone(), snapshot };
+        let running = Running { config: config.clone(), snapshot, origin: Origin::Files };
         let before =
             std::mem::replace(&mut *self.running.write().unwrap_or_else(|p| p.into_inner()), running);
         serving.retired.push(before.snapshot);
@@ -372,15 +400,13 @@ fn refuse_unchangeable(old: &Config, new: &Config) -> Result<(), Problems> {
     problems.unless_any(())
 }
 
-fn told(reloaded: &Reloaded) -> String {
-    let Reloaded { snapshot, changed } = reloaded;
+/// What has changed, in a line.
+fn named(changed: &[String]) -> String {
     let named = changed.iter().take(CHANGES_TOLD_MAX).map(String::as_str).collect::<Vec<_>>().join(", ");
     match changed.len() {
-        0 => format!("configuration {snapshot} is taken; nothing in it has changed"),
-        n if n > CHANGES_TOLD_MAX => {
-            format!("configuration {snapshot} is taken; changed: {named} and {} more", n - CHANGES_TOLD_MAX)
-        }
-        _ => format!("configuration {snapshot} is taken; changed: {named}"),
+        0 => String::from("nothing"),
+        n if n > CHANGES_TOLD_MAX => format!("{named} and {} more", n - CHANGES_TOLD_MAX),
+        _ => named,
     }
 }
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 use tidegate_config::Sources;
 
 use super::Shared;
+use super::reload::Cause;
 
 /// How often files are looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
@@ -89,7 +90,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
         let Ok((has_changed, now)) = tokio::task::spawn_blocking(again).await else { continue };
         if has_changed && now == before && shared.is_serving() {
             // What is wrong with it has been said.
-            let _ = shared.renew().await;
+            let _ = shared.renew(Cause::Files).await;
         }
         before = now;
     }
