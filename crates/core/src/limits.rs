@@ -92,3 +92,6 @@ pub const EXPIRY_WARNED: std::time::Duration = std::time::Duration::from_secs(14
 /// Records of TLS without data in a row: empty ones, tickets, new keys. Servers send two to four tickets, nobody has a reason
 /// for empty ones, and BoringSSL ends at as many of those.
 pub const TLS_BARE_RECORDS_MAX: u32 = 32;
+/// Longest text of a client's that is kept of a refusal: its path shows what was meant, and 64 refusals of each of 2,000
+/// routes stay within 64 MiB.
+pub const REFUSED_TEXT_BYTES_MAX: usize = 256;

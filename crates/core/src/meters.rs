@@ -9,7 +9,7 @@ mod worker;
 
 pub use histogram::{BOUNDS_SECONDS, Histogram, HistogramSum};
 pub use latency::{LATENCY_BUCKETS, Latency, quantile};
-pub use refusals::{Refusals, Refused, TOLD_MAX, Told};
+pub use refusals::{Asked, Refusals, Refused, TOLD_MAX, Told};
 pub use route::{Mirrored, RouteCells, RouteMeters};
 pub use worker::{PerWorker, WORKERS_MAX, bump};
 

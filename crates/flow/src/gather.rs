@@ -9,9 +9,10 @@ use tidegate_core::clock::{self, Nanos};
 use tidegate_core::exchange::{Exchange, Fill};
 use tidegate_core::head::{Length, RequestHead, ResponseHead};
 use tidegate_core::limits::PIECES_MAX;
+use tidegate_core::meters::Refused;
 use tidegate_core::outcome::{Outcome, Refusal};
 use tidegate_core::plan::RoutePlan;
-use tidegate_core::policy::{Reason, RequestBody};
+use tidegate_core::policy::RequestBody;
 use tidegate_wire::listen::counted_address;
 use tidegate_wire::scratch::{self, Leased};
 
@@ -125,7 +126,11 @@ pub(crate) async fn gather<E: Exchange>(
         // Who only watches sees less.
         Ok(()) => Ok(Some(gathered)),
         Err(Stop::Full(_)) if asked.is_observing => Ok(Some(gathered)),
-        Err(Stop::Full(full)) => Err(no_memory(full, plan, record)),
+        Err(Stop::Full(full)) => {
+            let (refused, failure) = no_memory(full);
+            record.refused(plan, refused, "", request, client.client());
+            Err(failure)
+        }
         Err(Stop::Failed(failure)) => Err(failure),
     }
 }
@@ -138,15 +143,15 @@ enum Stop {
 
 /// The answer to a request whose body there is no memory for. Why is for operators: a client that has its share is
 /// told that it asks too much, all others that we have too little.
-fn no_memory(full: Full, plan: &RoutePlan, record: &mut Record<'_>) -> Failure {
+fn no_memory(full: Full) -> (Refused, Failure) {
     /// The policy that such refusals count for: none of the route's own.
     const POLICY: &str = "body_memory";
     let (status, outcome, reason) = match full {
         Full::Client => (429, Outcome::Limited, "client_share"),
         Full::Process => (503, Outcome::Shed, "full"),
     };
-    record.refused(plan, POLICY, &Reason::new(reason), false);
-    Failure::new(status, outcome).with("retry-after", "1".into())
+    let refused = Refused { policy: POLICY, reason, is_observed: false };
+    (refused, Failure::new(status, outcome).with("retry-after", "1".into()))
 }
 
 /// What the policies of a plan ask for.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tidegate_core::exchange::{Client, Exchange};
 use tidegate_core::head::{Length, RequestHead};
 use tidegate_core::identity::Identity;
+use tidegate_core::meters::Refused;
 use tidegate_core::outcome::Outcome;
 use tidegate_core::plan::{PlannedPolicy, RoutePlan};
 use tidegate_core::policy::{Reply, RequestView, Verdict};
@@ -33,7 +34,7 @@ pub(crate) async fn inbound<E: Exchange>(
         if let Said::Identified(identity) = &said {
             forward::consumer(request, identity);
         }
-        follow(plan, planned, said, record)?;
+        follow(plan, planned, said, record, (request, client.client()))?;
     }
     Ok(())
 }
@@ -58,7 +59,7 @@ pub(crate) async fn body(
         if let Said::Identified(identity) = &said {
             forward::consumer(request, identity);
         }
-        follow(plan, planned, said, record)?;
+        follow(plan, planned, said, record, (request, client))?;
     }
     Ok(())
 }
@@ -88,6 +89,7 @@ fn follow(
     planned: &PlannedPolicy,
     said: Said,
     record: &mut Record<'_>,
+    (request, peer): (&RequestHead, &Client),
 ) -> Result<(), Failure> {
     match said {
         Said::Continue => Ok(()),
@@ -98,7 +100,8 @@ fn follow(
         Said::Reply(reply) => {
             let is_observed = planned.policy.is_observing();
             if let Some(reason) = &reply.reason {
-                record.refused(plan, planned.name, reason, is_observed);
+                let refused = Refused { policy: planned.name, reason: reason.code, is_observed };
+                record.refused(plan, refused, &reason.detail, request, peer);
             }
             match is_observed {
                 true => Ok(()),

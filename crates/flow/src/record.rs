@@ -9,11 +9,10 @@ use tidegate_core::head::{RequestHead, Span};
 use tidegate_core::identity::Identity;
 use tidegate_core::limits::{REQUEST_ID_BYTES_MAX, ROUTE_POLICIES_MAX};
 use tidegate_core::log::Log;
-use tidegate_core::meters::bump;
+use tidegate_core::meters::{self, Refused, bump};
 use tidegate_core::name::Name;
 use tidegate_core::outcome::Outcome;
 use tidegate_core::plan::{Leg, RoutePlan, Snapshot};
-use tidegate_core::policy::Reason;
 use tidegate_core::service::Backend;
 use tidegate_core::template::Origin;
 use tidegate_core::units::Network;
@@ -84,6 +83,8 @@ pub(crate) struct Record<'s> {
     pub identity: Option<Arc<Identity>>,
     /// What each policy of the route remembers, in their order.
     pub notes: [u64; ROUTE_POLICIES_MAX],
+    /// As the client asked for it, whatever policies make of the head: what stands in its text stays there.
+    path: Span,
     /// Why a policy answered by itself, in its own word.
     reason: Option<&'static str>,
     /// The way it took, once chosen.
@@ -106,8 +107,7 @@ pub(crate) struct Record<'s> {
 /// What is kept of a request for its line alone.
 struct Logged<'s> {
     log: &'s Log,
-    /// As the client asked for them, whatever policies make of the head: what stands in its text stays there.
-    path: Span,
+    /// As the client asked for it.
     query: Span,
     /// The backend tried last.
     backend: Option<Arc<str>>,
@@ -117,12 +117,8 @@ impl Record<'_> {
     /// The request's head has come.
     pub(crate) fn begin<'s>(worker: &Worker, snapshot: &'s Snapshot, request: &RequestHead) -> Record<'s> {
         Record {
-            logged: snapshot.log.as_deref().map(|log| Logged {
-                log,
-                path: request.path,
-                query: request.query,
-                backend: None,
-            }),
+            logged: snapshot.log.as_deref().map(|log| Logged { log, query: request.query, backend: None }),
+            path: request.path,
             ..Record::detached(worker)
         }
     }
@@ -139,6 +135,7 @@ impl Record<'_> {
             is_answered: false,
             identity: None,
             notes: [0; ROUTE_POLICIES_MAX],
+            path: Span::NONE,
             reason: None,
             leg: None,
             tries: 0,
@@ -183,13 +180,21 @@ impl Record<'_> {
     pub(crate) fn refused(
         &mut self,
         plan: &RoutePlan,
-        policy: &'static str,
-        reason: &Reason,
-        is_observed: bool,
+        refused: Refused,
+        detail: &str,
+        request: &RequestHead,
+        peer: &Client,
     ) {
-        plan.meters.refusals.tell(self.head_at, self.request_id(), policy, reason, is_observed);
-        if !is_observed {
-            self.reason = Some(reason.code);
+        let asked = meters::Asked {
+            at: self.head_at,
+            request_id: self.request_id(),
+            client: self.origin_of(peer).client.address.map(|address| address.ip()),
+            method: request.method_bytes(),
+            path: self.path.of(request.fields.text()),
+        };
+        plan.meters.refusals.tell(asked, refused, detail);
+        if !refused.is_observed {
+            self.reason = Some(refused.reason);
         }
     }
 
@@ -306,7 +311,7 @@ impl Record<'_> {
             asked: Some(Asked {
                 method: request.method_bytes(),
                 host: request.host_bytes(),
-                path: logged.path.of(text),
+                path: self.path.of(text),
                 query_bytes: logged.query.len() as u64,
                 protocol: client.protocol().text(),
                 user_agent: user_agent.map(|field| field.value.of(text)),

@@ -7,6 +7,7 @@ use tidegate_core::date;
 use tidegate_core::exchange::{Client, Exchange};
 use tidegate_core::head::{RequestHead, ResponseHead};
 use tidegate_core::maintenance::{MAINTENANCE, Maintenance};
+use tidegate_core::meters::Refused;
 use tidegate_core::name::{Method, Name};
 use tidegate_core::outcome::{Outcome, Refusal};
 use tidegate_core::plan::RoutePlan;
@@ -59,10 +60,16 @@ impl Failure {
     }
 
     /// A service that is closed on purpose.
-    pub(crate) fn closed(maintenance: &Maintenance, plan: &RoutePlan, record: &mut Record<'_>) -> Failure {
+    pub(crate) fn closed(
+        maintenance: &Maintenance,
+        plan: &RoutePlan,
+        record: &mut Record<'_>,
+        (request, peer): (&RequestHead, &Client),
+    ) -> Failure {
         let reply = maintenance.reply();
         if let Some(reason) = &reply.reason {
-            record.refused(plan, MAINTENANCE, reason, false);
+            let refused = Refused { policy: MAINTENANCE, reason: reason.code, is_observed: false };
+            record.refused(plan, refused, &reason.detail, request, peer);
         }
         Failure::reply(Box::new(reply))
     }

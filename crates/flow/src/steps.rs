@@ -131,7 +131,7 @@ pub(crate) async fn towards<'s, E: Exchange>(
         }
     };
     if let Some(maintenance) = &leg.service.maintenance {
-        return Err(Failure::closed(maintenance, plan, record));
+        return Err(Failure::closed(maintenance, plan, record, (request, client.client())));
     }
     if let Some(rewrite) = &plan.rewrite {
         rewrite.apply(request, record.origin(client)).map_err(Failure::refused)?;

@@ -211,7 +211,7 @@ impl Explained {
             policies: chosen.policies.iter().map(|met| met.name.to_owned()).collect(),
             meets: chosen.policies.into_iter().map(Meets::from).collect(),
             service,
-            to: Some(To { services: services.into_iter().map(share).collect(), status }),
+            to: Some(To { services: services.into_iter().map(share).collect(), status, ..To::default() }),
             steer: chosen.steer,
             mirror: chosen.mirror,
             closed: chosen.closed.iter().map(|name| name.to_string()).collect(),

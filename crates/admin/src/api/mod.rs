@@ -1,6 +1,7 @@
 //! The API, `/api/v1`: one file per matter, each handler with its own description. From these the document at
 //! `/api/v1/openapi.json` is made, so that it says what is there and nothing else.
 
+mod certificates;
 mod config;
 pub(crate) mod explain;
 mod refusals;
@@ -38,6 +39,7 @@ pub(crate) fn routes() -> OpenApiRouter<Panel> {
         .routes(routes!(services::backends))
         .routes(routes!(routes::list))
         .routes(routes!(refusals::list))
+        .routes(routes!(certificates::list))
         .routes(routes!(explain::ask))
         .routes(routes!(describe))
 }

@@ -5,6 +5,7 @@ use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
+use std::net::IpAddr;
 use tidegate_core::meters::Told;
 use utoipa::{IntoParams, ToSchema};
 
@@ -41,6 +42,13 @@ pub(crate) struct Refusal {
     time: String,
     /// The request's id.
     request_id: String,
+    /// Its client's address, or what a trusted proxy before the gateway says of it; none on a Unix socket.
+    #[schema(value_type = Option<String>, example = "192.0.2.7")]
+    client: Option<IpAddr>,
+    /// Its method.
+    method: String,
+    /// Its path as the client asked for it, without the query; of a long one the beginning.
+    path: String,
     /// The route that took it.
     route: String,
     /// The policy that refused it.
@@ -78,6 +86,9 @@ pub(crate) async fn list(
     let shown = |(told, route): (Told, std::sync::Arc<str>)| Refusal {
         time: moment::text(told.at),
         request_id: told.request_id.into(),
+        client: told.client.map(|client| client.to_canonical()),
+        method: told.method.into(),
+        path: told.path.into(),
         route: route.to_string(),
         policy: told.refused.policy,
         reason: told.refused.reason,

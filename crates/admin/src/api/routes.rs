@@ -1,15 +1,17 @@
 //! Routes, what they ask for, where they lead, and what came by them.
 
 use axum::extract::State;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+use serde_json::value::RawValue;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::Ordering::Relaxed;
-use tidegate_config::{Route, Target};
+use tidegate_config::{Config, Route, Target};
 use tidegate_core::meters::{HistogramSum, Meters};
-use tidegate_core::settings::Setting;
+use tidegate_core::settings::{Setting, Word};
 use utoipa::ToSchema;
 
-use super::Json;
+use super::Json as Answer;
 use crate::Panel;
 
 /// All routes.
@@ -32,6 +34,22 @@ pub(crate) struct Shown {
     condition: Condition,
     /// Where it leads.
     to: To,
+    /// What sends a request to one of several services, if anything but chance does: a header or a cookie.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "cookie:variant")]
+    steer: Option<String>,
+    /// Who gets copies of its requests.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mirror: Option<Copies>,
+    /// The path its backends are asked for, if it is not the client's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "/v2/orders/{id}")]
+    rewrite: Option<String>,
+    /// From a request's head to its answer's head, all tries included.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timeout_seconds: Option<f64>,
+    /// Most bytes of request body.
+    body_bytes_max: u64,
     /// Its policies, in the order in which requests meet them.
     policies: Vec<&'static str>,
     /// What came by it; nothing where there are more routes than are counted by name.
@@ -55,13 +73,25 @@ pub(crate) struct Condition {
     /// Keys of the query with their values; the same.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     query: BTreeMap<String, String>,
+    /// Cookies with their values; the same.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    cookies: BTreeMap<String, String>,
     /// The listeners it must come to.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     listeners: Vec<String>,
 }
 
-/// Where a route leads: to services, or to an answer of the gateway.
+/// Copies of requests.
 #[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Copies {
+    /// The service that gets them.
+    service: String,
+    /// Of how many requests, from 0 to 1.
+    share: f64,
+}
+
+/// Where a route leads: to services, or to an answer of the gateway.
+#[derive(Debug, Default, Serialize, ToSchema)]
 pub(crate) struct To {
     /// Services, with their shares.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -69,6 +99,10 @@ pub(crate) struct To {
     /// The status of the gateway's own answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) status: Option<u16>,
+    /// Where a client is sent to, if it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "https://{host}{path}")]
+    pub(crate) redirect: Option<String>,
 }
 
 /// A service's share of a route.
@@ -98,19 +132,66 @@ pub(crate) struct Counters {
 /// Lists the routes.
 #[utoipa::path(get, path = "/api/v1/routes", operation_id = "list_routes", tag = "routes",
     responses((status = 200, description = "All of them.", body = Routes)))]
-pub(crate) async fn list(State(panel): State<Panel>) -> Json<Routes> {
+pub(crate) async fn list(State(panel): State<Panel>) -> Answer<Routes> {
     let running = panel.view.running();
     let mut counters = counters(panel.view.meters());
-    let mut shown = |route: &Route| Shown {
-        name: route.name.to_string(),
-        condition: condition(route),
-        to: to(&route.to),
-        policies: route.policies.iter().map(|member| member.name()).collect(),
-        counters: counters.remove(&*route.name),
+    let mut written = as_written(&running.config).into_iter();
+    let mut shown = |route: &Route| {
+        let written = written.next().unwrap_or_default();
+        Shown {
+            name: route.name.to_string(),
+            condition: condition(route),
+            to: To { redirect: written.redirect, ..to(&route.to) },
+            steer: route.steer.as_ref().map(Word::show),
+            mirror: route.mirror.as_ref().map(|mirror| Copies {
+                service: mirror.to.value.to_string(),
+                share: f64::from(mirror.share.millionths) / 1e6,
+            }),
+            rewrite: written.rewrite,
+            timeout_seconds: route.timeout.map(|time| time.as_secs_f64()),
+            body_bytes_max: route.body_bytes_max,
+            policies: route.policies.iter().map(|member| member.name()).collect(),
+            counters: counters.remove(&*route.name),
+        }
     };
     let routes = running.config.routes.iter().map(&mut shown).collect();
     let unrouted = counters.remove(&*running.snapshot.unrouted.route).unwrap_or_default();
-    Json(Routes { routes, unrouted })
+    Answer(Routes { routes, unrouted })
+}
+
+/// The texts of a route that may hold what came from `${…}`, as they stand in the file.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Texts {
+    rewrite: Option<String>,
+    redirect: Option<String>,
+}
+
+/// Those of all routes, in their order.
+fn as_written(config: &Config) -> Vec<Texts> {
+    #[derive(Deserialize)]
+    struct File {
+        routes: Option<Box<RawValue>>,
+    }
+    #[derive(Deserialize)]
+    struct Route {
+        rewrite: Option<Json>,
+        to: Option<Json>,
+    }
+    // What is written in short stands for the key it is short for.
+    let text =
+        |value: &Json, key: &str| value.as_str().or_else(|| value.get(key)?.as_str()).map(str::to_owned);
+    let file: Option<File> = serde_json::from_str(config.written.json()).ok();
+    let routes = file.and_then(|file| file.routes);
+    let routes = routes.as_deref().map_or("[]", RawValue::get);
+    let routes: Vec<Route> = match routes.starts_with('[') {
+        true => serde_json::from_str(routes).unwrap_or_default(),
+        false => serde_json::from_str(routes).into_iter().collect(),
+    };
+    let texts = |route: Route| Texts {
+        rewrite: route.rewrite.and_then(|rewrite| text(&rewrite, "path")),
+        redirect: route.to.and_then(|to| text(to.get("redirect")?, "to")),
+    };
+    routes.into_iter().map(texts).collect()
 }
 
 fn condition(route: &Route) -> Condition {
@@ -121,6 +202,7 @@ fn condition(route: &Route) -> Condition {
         methods: asked.methods.iter().map(|method| method.as_str().to_owned()).collect(),
         headers: asked.headers.iter().map(|row| (row.name.as_str().to_owned(), row.value.show())).collect(),
         query: asked.query.iter().map(|row| (row.name.as_str().to_owned(), row.value.show())).collect(),
+        cookies: asked.cookies.iter().map(|row| (row.name.as_str().to_owned(), row.value.show())).collect(),
         listeners: route.listeners.iter().map(|name| name.as_str().to_owned()).collect(),
     }
 }
@@ -128,15 +210,15 @@ fn condition(route: &Route) -> Condition {
 fn to(target: &Target) -> To {
     match target {
         Target::Service(name) => {
-            To { services: vec![Share { service: name.value.to_string(), weight: 1 }], status: None }
+            To { services: vec![Share { service: name.value.to_string(), weight: 1 }], ..To::default() }
         }
         Target::Split(parts) => {
             let share =
                 parts.iter().map(|row| Share { service: row.name.to_string(), weight: row.value.get() });
-            To { services: share.collect(), status: None }
+            To { services: share.collect(), ..To::default() }
         }
-        Target::Respond(respond) => To { services: Vec::new(), status: Some(respond.status.get() as u16) },
-        Target::Redirect(redirect) => To { services: Vec::new(), status: Some(redirect.status.get()) },
+        Target::Respond(respond) => To { status: Some(respond.status.get() as u16), ..To::default() },
+        Target::Redirect(redirect) => To { status: Some(redirect.status.get()), ..To::default() },
     }
 }
 

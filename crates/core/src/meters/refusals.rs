@@ -2,8 +2,9 @@
 //! finds by a request's id what its client was not told. Only refusals touch any of it.
 
 use crate::clock::Nanos;
-use crate::policy::Reason;
+use crate::limits::REFUSED_TEXT_BYTES_MAX;
 use std::collections::VecDeque;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, RwLock};
 
@@ -28,10 +29,31 @@ pub struct Told {
     pub at: Nanos,
     /// The request's id.
     pub request_id: Box<str>,
+    /// The client's address; behind a trusted proxy, what that says. None on a Unix socket.
+    pub client: Option<IpAddr>,
+    /// The request's method.
+    pub method: Box<str>,
+    /// Its path as the client asked for it, without the query; of a long one the beginning.
+    pub path: Box<str>,
     /// What it was.
     pub refused: Refused,
     /// What else is worth knowing.
     pub detail: Box<str>,
+}
+
+/// The request that was refused.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// When its head had come, by the clock of flows.
+    pub at: Nanos,
+    /// Its id.
+    pub request_id: &'a [u8],
+    /// Its client's address.
+    pub client: Option<IpAddr>,
+    /// Its method.
+    pub method: &'a [u8],
+    /// Its path as the client asked for it, without the query.
+    pub path: &'a [u8],
 }
 
 /// Refusals of one route, over all workers.
@@ -43,22 +65,21 @@ pub struct Refusals {
 
 impl Refusals {
     /// Counts one and keeps it in words, unless another worker is just doing so: no worker waits for another.
-    pub fn tell(
-        &self,
-        at: Nanos,
-        request_id: &[u8],
-        policy: &'static str,
-        reason: &Reason,
-        is_observed: bool,
-    ) {
-        let refused = Refused { policy, reason: reason.code, is_observed };
+    pub fn tell(&self, asked: Asked<'_>, refused: Refused, detail: &str) {
         self.count(refused);
         let Ok(mut told) = self.told.try_lock() else { return };
         if told.len() == TOLD_MAX {
             told.pop_front();
         }
-        let request_id = String::from_utf8_lossy(request_id).into_owned().into();
-        told.push_back(Told { at, request_id, refused, detail: reason.detail.as_ref().into() });
+        told.push_back(Told {
+            at: asked.at,
+            request_id: bounded(asked.request_id),
+            client: asked.client,
+            method: bounded(asked.method),
+            path: bounded(asked.path),
+            refused,
+            detail: detail.into(),
+        });
     }
 
     /// The last ones in words, the oldest first.
@@ -88,6 +109,12 @@ impl Refusals {
     }
 }
 
+/// The beginning of what a client sent.
+fn bounded(bytes: &[u8]) -> Box<str> {
+    let most = bytes.len().min(REFUSED_TEXT_BYTES_MAX);
+    String::from_utf8_lossy(&bytes[..most]).into()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -96,12 +123,15 @@ mod tests {
     fn the_last_ones_are_kept_in_words() {
         let refusals = Refusals::default();
         for number in 0..TOLD_MAX + 2 {
-            let reason = Reason::with("scope", format!("{number}"));
-            refusals.tell(Nanos(1), b"7f", "allow", &reason, false);
+            let asked =
+                Asked { at: Nanos(1), request_id: b"7f", client: None, method: b"GET", path: &[b'a'; 9000] };
+            let refused = Refused { policy: "allow", reason: "scope", is_observed: false };
+            refusals.tell(asked, refused, &number.to_string());
         }
         let told = refusals.told();
         assert_eq!(told.len(), TOLD_MAX);
         assert_eq!((&*told[0].detail, &*told[TOLD_MAX - 1].detail), ("2", "65"));
+        assert_eq!((&*told[0].method, told[0].path.len()), ("GET", REFUSED_TEXT_BYTES_MAX));
     }
 
     #[test]

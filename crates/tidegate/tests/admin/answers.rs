@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tidegate_testkit::authority::{Authority, Kind};
 use tidegate_testkit::backend::OK;
 use tidegate_testkit::gateway::await_true;
 use tidegate_testkit::{Gateway, RawBackend, ports};
@@ -112,6 +113,77 @@ fn routes_are_shown_with_what_they_ask_for_and_what_came_by_them() {
     assert_eq!(page["routes"][2]["match"]["host"], "*.example.com");
     assert_eq!(page["routes"][4]["to"], json!({ "services": [{ "service": "api", "weight": 1 }] }));
     assert_eq!(page["unrouted"]["statuses"], json!({ "404": 1 }));
+}
+
+/// What a route does beyond its path and its service.
+#[test]
+fn routes_are_shown_with_all_that_becomes_of_their_requests() {
+    let gateway = tidegate_testkit::Setup::new(BIN).start(
+        r#"
+services: { one: "127.0.0.1:1", two: "127.0.0.1:2" }
+routes:
+  - { name: split, match: { path: "/a/{id}", cookies: { beta: "1" } }, to: { one: 90, two: 10 }, steer: "cookie:variant", mirror: { to: two, share: 25% }, rewrite: "/b/${PATH:-x}/{id}", timeout: 1500ms, body_max: 1KiB }
+  - { name: moved, match: /c, to: { redirect: { to: "https://{host}/d", status: 307 } } }
+"#,
+    );
+    let page = page(&gateway, "/api/v1/routes");
+    let (split, moved) = (&page["routes"][0], &page["routes"][1]);
+    assert_eq!(split["match"], json!({ "path": "/a/{id}", "cookies": { "beta": "1" } }));
+    assert_eq!(split["mirror"], json!({ "service": "two", "share": 0.25 }));
+    let as_written = json!("/b/${PATH:-x}/{id}");
+    assert_eq!(
+        (&split["steer"], &split["rewrite"]),
+        (&json!("cookie:variant"), &as_written),
+        "nothing resolved"
+    );
+    assert_eq!((&split["timeout_seconds"], &split["body_bytes_max"]), (&json!(1.5), &json!(1024)));
+    assert_eq!(moved["to"], json!({ "status": 307, "redirect": "https://{host}/d" }));
+    assert!(moved.get("mirror").is_none() && moved.get("rewrite").is_none(), "{moved}");
+}
+
+#[test]
+fn certificates_are_shown_with_their_end() {
+    let authority = Authority::new();
+    let (old, new) = (
+        authority.pair_of("old", &["old.example"], Kind::P256, 2020),
+        authority.pair("new", &["new.example", "*.new.example"]),
+    );
+    let tls = format!("tls: {{ certificates: [{}, {}] }}", old.entry(), new.entry());
+    let mut gateway = tidegate_testkit::Setup::new(BIN).listener_with("secure", &tls).start("routes: []");
+    gateway.announce("a certificate has expired");
+    let page = page(&gateway, "/api/v1/certificates");
+    let find = |name: &str| {
+        let all = page["certificates"].as_array().unwrap();
+        all.iter().find(|one| one["name"] == name).unwrap_or_else(|| panic!("{name} in {page}")).clone()
+    };
+    let (old, new) = (find("old.example"), find("new.example"));
+    assert_eq!((&old["state"], &old["listener"]), (&json!("expired"), &json!("secure")));
+    assert!(old["not_after"].as_str().unwrap().starts_with("2020-12-31T"), "{old}");
+    assert_eq!((&new["state"], &new["names"]), (&json!("valid"), &json!(["new.example", "*.new.example"])));
+    assert!(new["not_before"].as_str() < new["not_after"].as_str(), "{new}");
+}
+
+/// Who was refused is there with what was asked for, and the way to it is on the first page.
+#[test]
+fn refusals_say_who_asked_for_what() {
+    let gateway = tidegate_testkit::Setup::new(BIN)
+        .trusted("[127.0.0.1]")
+        .start(r#"routes: [{ name: few, match: /**, to: { respond: 204 }, allow: { ips: ["192.0.2.1"] } }]"#);
+    let path = format!("/secret/{}", "x".repeat(2000));
+    let answer = gateway.ask(format!(
+        "PURGE {path}?key=hidden HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 203.0.113.9\r\nConnection: close\r\n\r\n"
+    ));
+    assert_eq!(answer.status(), 403);
+    let page = page(&gateway, &format!("/api/v1/refusals?request_id={}", answer.value("x-request-id")));
+    let refusal = &page["refusals"][0];
+    assert_eq!((&refusal["client"], &refusal["method"]), (&json!("203.0.113.9"), &json!("PURGE")), "{page}");
+    let told = refusal["path"].as_str().unwrap();
+    assert!(path.starts_with(told) && told.len() == 256, "{told}");
+    let index = gateway.admin_ask("GET /", &gateway.admin_token());
+    let index = String::from_utf8_lossy(&index.body).into_owned();
+    for link in ["/api/v1/refusals", "/api/v1/certificates"] {
+        assert!(index.contains(&format!("<a href=\"{link}\">")), "{index}");
+    }
 }
 
 /// The same requests are sent and asked about.

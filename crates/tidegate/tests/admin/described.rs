@@ -9,7 +9,7 @@ use tidegate_testkit::peers;
 use crate::{gateway_before_one, page};
 
 /// What `docs/guide/admin-api.md` promises.
-const PROMISED: [(&str, &str); 13] = [
+const PROMISED: [(&str, &str); 14] = [
     ("get", "/"),
     ("get", "/enter"),
     ("get", "/healthz"),
@@ -17,6 +17,7 @@ const PROMISED: [(&str, &str); 13] = [
     ("get", "/metrics"),
     ("get", "/api/v1/config"),
     ("get", "/api/v1/refusals"),
+    ("get", "/api/v1/certificates"),
     ("post", "/api/v1/reload"),
     ("get", "/api/v1/services"),
     ("get", "/api/v1/services/{service}/backends"),
