@@ -281,7 +281,7 @@ settings! {
     /// The listener for operators: health, metrics, the admin API.
     pub struct Admin {
         /// Its address.
-        pub bind: Placed<Bind> = Placed::default(Bind::Inet(([127, 0, 0, 1], 9900).into())),
+        pub bind: Placed<Bind> = Placed::default(usual_admin()),
         /// What clients show as `Authorization: Bearer …`. Unless set it is made at the first start and kept in the file `admin-token` of `state.dir`.
         pub token: Option<Secret<Token>>,
         /// Names by which clients may ask for it, as a proxy before it or a name of this machine. IP addresses and `localhost` are always allowed. What else a browser asks for could be a page that pretends to be this listener.
@@ -290,10 +290,15 @@ settings! {
     short bind;
 }
 
+/// Where the admin listener is unless the file says.
+pub(crate) fn usual_admin() -> Bind {
+    Bind::Inet(([127, 0, 0, 1], 9900).into())
+}
+
 settings! {
     /// What must outlive the process.
     pub struct State {
-        /// The folder for it; made at the first start. A relative path starts at the folder of this file.
+        /// The folder for it; made at the first start, for the gateway's user alone. A relative path starts at the folder of this file.
         pub dir: PathBuf = PathBuf::from("state"),
     }
     short dir;

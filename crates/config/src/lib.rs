@@ -10,6 +10,7 @@ mod cases;
 mod check;
 mod compile;
 mod config;
+mod contact;
 mod difference;
 mod explain;
 mod health;
@@ -39,6 +40,7 @@ pub use config::{
     Admin, Config, Connections, Drain, Host, HostName, Listen, ListenLimits, Resolver, Retry, RetryCause,
     Route, Service, State, Timeouts, Workers,
 };
+pub use contact::Contact;
 pub use explain::{Asked, Chosen, Explanation, Leads, Met, Other, Verdict, explain};
 pub use health::{Asked as HealthAsked, Health, Statuses};
 pub use load::{from_kept, from_text, load, load_from};

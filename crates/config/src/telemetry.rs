@@ -21,7 +21,7 @@ settings! {
 settings! {
     /// The access log.
     pub struct AccessLog {
-        /// Where lines go: `stdout`, `stderr` or the path of a file. A relative path starts at the folder of this file.
+        /// Where lines go: `stdout`, `stderr` or the path of a file, whose folder is made if it is not there. A relative path starts at the folder of this file.
         pub to: Placed<LogTarget>,
         /// How lines look.
         pub format: LogFormat = LogFormat::Json,

@@ -1,6 +1,9 @@
 //! What the configuration says of the access log, as an open place for its lines; or why there cannot be one.
 
+use std::fs::DirBuilder;
 use std::io::{self, ErrorKind};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
 use tidegate_config::{AccessLog, Config, LogTarget};
 use tidegate_core::problem::Problem;
 use tidegate_core::settings::Toggle;
@@ -21,7 +24,20 @@ fn destination(log: &AccessLog) -> io::Result<Destination> {
     match &log.to.value {
         LogTarget::Stdout => Destination::stdout(),
         LogTarget::Stderr => Destination::stderr(),
-        LogTarget::File(path) => Destination::file(path, rotate),
+        LogTarget::File(path) => {
+            if let Some(folder) = path.parent() {
+                make(folder)?;
+            }
+            Destination::file(path, rotate)
+        }
+    }
+}
+
+/// Makes a folder for logs, if it is not there: the group may look into it, as it may read what is there.
+fn make(folder: &Path) -> io::Result<()> {
+    match folder.as_os_str().is_empty() || folder.is_dir() {
+        true => Ok(()),
+        false => DirBuilder::new().recursive(true).mode(0o750).create(folder),
     }
 }
 
@@ -32,7 +48,9 @@ fn problem(log: &AccessLog, error: &io::Error) -> Problem {
         None => Problem::new(reason),
     };
     match error.kind() {
-        ErrorKind::NotFound => problem.hint("make its folder first, or name another"),
+        ErrorKind::NotADirectory | ErrorKind::AlreadyExists => {
+            problem.hint("its folder is a file: name another")
+        }
         ErrorKind::PermissionDenied => {
             problem.hint("the user the gateway runs as must be able to write there")
         }

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use tidegate_testkit::authority::{Authority, Kind};
 use tidegate_testkit::ports;
 use tidegate_testkit::process::{Ended, Process, run};
 
@@ -178,6 +179,51 @@ fn a_gateway_is_asked_whether_it_is_ready() {
     assert_eq!((by_address.code, json(&by_address.stdout)["ready"].as_bool()), (Some(0), Some(true)));
     let misuse = tidegate(folder.path(), &["ready", "--admin", "9900"]);
     assert_eq!((misuse.code, misuse.stdout.as_str()), (Some(2), ""));
+}
+
+/// An orchestrator that restarts whoever is not ready would make an outage of a slip of the pen.
+#[test]
+fn what_is_wrong_with_the_file_does_not_make_a_gateway_unready() {
+    let folder = folder();
+    let authority = Authority::new();
+    let old = authority.pair_of("old", &["old.example"], Kind::P256, 2020);
+    let (http, admin) = (ports::claim(), ports::claim());
+    let text = format!(
+        "version: 1\nlisten:\n  https: {{ bind: \"127.0.0.1:{http}\", tls: {{ certificates: [{}] }} }}\nadmin: \"127.0.0.1:{admin}\"\n",
+        old.entry()
+    );
+    let file = folder.path().join("tidegate.yaml");
+    std::fs::write(&file, &text).expect("write a file");
+    let mut gateway = Process::start(Command::new(BIN).current_dir(folder.path()).arg("run"));
+    let ready = || tidegate(folder.path(), &["ready"]);
+    gateway.await_ready("ready, though its certificate has expired", || ready().code == Some(0));
+    let other = format!("127.0.0.1:{}", ports::claim());
+    for wrong in [
+        text.replace("listen:", "lisen:"),
+        text.replace("listen:", "listen: ["),
+        "\"".to_owned(),
+        text.replace(&format!("127.0.0.1:{admin}"), &other),
+        text.replace(&format!("127.0.0.1:{admin}"), "nowhere"),
+        text.replace(&format!("127.0.0.1:{admin}"), "${NO_SUCH_VARIABLE_OF_OURS}"),
+    ] {
+        std::fs::write(&file, &wrong).expect("spoil the file");
+        let ended = ready();
+        assert_eq!(
+            (ended.code, ended.stdout.as_str(), ended.stderr.as_str()),
+            (Some(0), "ready\n", ""),
+            "{wrong}"
+        );
+    }
+    std::fs::remove_file(&file).expect("remove the file");
+    assert_eq!(ready().code, Some(0), "even without it");
+    gateway.kill();
+    let nobody = ready();
+    let expected = format!("no gateway answers on http://127.0.0.1:{admin}: ");
+    assert!(nobody.code == Some(1) && nobody.stderr.starts_with(&expected), "{nobody:?}");
+    let elsewhere = tempfile::tempdir().expect("make a folder");
+    let unknown = tidegate(elsewhere.path(), &["ready"]);
+    assert_eq!((unknown.code, unknown.stdout.as_str()), (Some(2), ""));
+    assert!(unknown.stderr.starts_with("tidegate.yaml: there is no such file"), "{}", unknown.stderr);
 }
 
 /// `script` runs a command on a terminal of its own.

@@ -1,6 +1,7 @@
 //! Changes of the configuration while requests are served: taken whole or not at all, and nothing is lost.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use rustix::process::Signal;
 use tidegate_testkit::backend::{Act, OK};
 use tidegate_testkit::gateway::{ask, await_true, everything_to};
 use tidegate_testkit::load::Load;
+use tidegate_testkit::process::run;
 use tidegate_testkit::{Connection, Gateway, RawBackend, Setup, ports};
 
 const BIN: &str = env!("CARGO_BIN_EXE_tidegate");
@@ -188,12 +190,75 @@ fn the_last_good_configuration_is_there_when_the_file_is_spoilt() {
     gateway.announce("the configuration is not taken");
     gateway.configure("version: 1\nlisten: {");
     await_true("the spoilt file is seen", SOON, || gateway.reloads().1 == 1);
+    let state = |gateway: &Gateway| {
+        let ready = gateway.admin_get("/readyz");
+        assert_eq!(ready.status(), 200);
+        let config = gateway.admin_ask("GET /api/v1/config", &gateway.admin_token());
+        let config: serde_json::Value = serde_json::from_slice(&config.body).unwrap();
+        let metrics = ["tidegate_config_last_good", "tidegate_config_last_reload_success"];
+        let asked = run(Command::new(BIN).current_dir(gateway.folder()).arg("ready"));
+        assert_eq!((asked.code, asked.stderr.as_str()), (Some(0), ""));
+        assert_eq!(asked.stdout.as_bytes(), ready.body, "the command says what the page says");
+        let said = String::from_utf8_lossy(&ready.body).into_owned();
+        (said, config["origin"].as_str().unwrap().to_owned(), metrics.map(|name| gateway.metric(name, &[])))
+    };
+    assert_eq!(state(&gateway), ("ready\n".into(), "files".into(), [0.0, 0.0]), "it serves what it took");
     gateway.restart(&["--last-good"]);
     gateway.announce("what was last taken from it is served");
     assert_eq!(said(&gateway), "two");
+    let expected = ("ready, by the last good configuration\n".into(), "last-good".into(), [1.0, 0.0]);
+    assert_eq!(state(&gateway), expected);
+    let json = run(Command::new(BIN).current_dir(gateway.folder()).args(["ready", "--json"])).stdout;
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json, serde_json::json!({ "ready": true, "last_good": true }));
     gateway.configure(&text.replace("one", "three"));
     await_true("the mended file is taken", SOON, || said(&gateway) == "three");
+    await_true("that is over", SOON, || state(&gateway) == ("ready\n".into(), "files".into(), [0.0, 1.0]));
     gateway.stop();
+}
+
+/// Whoever reads standard error later sees when it was, what made it, and what came of it; each time, however often.
+#[test]
+fn changes_and_the_end_are_told_with_their_time() {
+    let mut gateway = Setup::new(BIN).start(&saying("one"));
+    gateway.announce("the configuration is not taken");
+    let text = gateway.configuration();
+    gateway.reload(&text.replace("one", "two"));
+    gateway.reload(&text.replace("one", "three"));
+    let token = gateway.admin_token();
+    assert_eq!(gateway.admin_ask("POST /api/v1/reload", &token).status(), 200);
+    for word in ["four", "five"] {
+        gateway.configure(&text.replace("routes", word));
+        gateway.process().signal(Signal::HUP);
+        await_said(&gateway, &format!("`{word}`"));
+    }
+    gateway.configure(&text.replace("one", "six"));
+    await_said(&gateway, "cause=files snapshot=5");
+    gateway.begin_stop();
+    await_said(&gateway, "has ended");
+    let lines = gateway.process().lines();
+    let is_time = |text: &str| text.len() == 27 && text.starts_with("20") && text.ends_with('Z');
+    let timed: Vec<&str> = lines
+        .iter()
+        .filter_map(|line| line.split_once(' '))
+        .filter(|(time, _)| is_time(time))
+        .map(|(_, text)| text)
+        .collect();
+    let file = gateway.folder().join("tidegate.yaml");
+    let expected = [
+        &format!("INFO serves file={} snapshot=1", file.display()),
+        "INFO a configuration is taken cause=SIGHUP snapshot=2 changed=routes./**",
+        "INFO a configuration is taken cause=SIGHUP snapshot=3 changed=routes./**",
+        "INFO a configuration is taken cause=admin snapshot=4 changed=nothing",
+        "WARN the configuration is not taken, the one before stays in use cause=SIGHUP",
+        "WARN the configuration is not taken, the one before stays in use cause=SIGHUP",
+        "INFO a configuration is taken cause=files snapshot=5 changed=routes./**",
+        "INFO told to end, finishes what is under way signal=SIGTERM connections=0",
+        "INFO has ended",
+    ];
+    let timed: Vec<String> = timed.iter().map(|text| text.replace("\"", "")).collect();
+    assert_eq!(timed, expected, "{lines:#?}");
+    gateway.await_stop(SOON);
 }
 
 #[test]

@@ -94,6 +94,42 @@ fn what_only_the_gateway_refuses_is_told_with_its_place() {
     assert!(ended.stderr.contains(&expected), "{}", ended.stderr);
 }
 
+/// The gateway judges its own file: what is here may be another one, a broken one, or none.
+#[test]
+fn a_gateway_that_is_named_is_asked_whatever_the_file_here_says() {
+    let place = Place::new();
+    let _gateway = place.start();
+    let admin = format!("127.0.0.1:{}", place.admin);
+    let token =
+        std::fs::read_to_string(place.folder.path().join("state/admin-token")).expect("read the token");
+    let elsewhere = tempfile::tempdir().expect("make a folder");
+    let asked = |token: &str| {
+        let mut command = Command::new(BIN);
+        command.current_dir(elsewhere.path()).args(["reload", "--admin", &admin]);
+        run(command.env("TIDEGATE_ADMIN_TOKEN", token).env("NO_COLOR", "1"))
+    };
+    let fine = asked(token.trim());
+    assert_eq!((fine.code, fine.stderr.as_str()), (Some(0), ""));
+    assert_eq!(asked("wrong").code, Some(1));
+    let none = asked("");
+    assert!(
+        none.code == Some(1) && none.stderr.starts_with("tidegate.yaml: there is no such file"),
+        "{none:?}"
+    );
+
+    std::fs::write(
+        elsewhere.path().join("tidegate.yaml"),
+        format!("rotes: [\nadmin: {{ token: \"{}\" }}\n", token.trim()),
+    )
+    .expect("write a broken file");
+    let lent = asked("");
+    assert_eq!((lent.code, lent.stderr.as_str()), (Some(0), ""), "{lent:?}");
+    place.write_text("version: 1\nlisten: { http: 8080 }\nrotes: []\n");
+    let refused = place.tidegate(&["reload", "--admin", &admin]);
+    assert_eq!((refused.code, refused.stdout.as_str()), (Some(2), ""), "{}", refused.stderr);
+    assert!(refused.stderr.contains("tidegate.yaml:3:1: unknown key `rotes`"), "{}", refused.stderr);
+}
+
 #[test]
 fn without_a_gateway_or_its_token_the_answer_is_no() {
     let place = Place::new();

@@ -32,6 +32,8 @@ pub(super) struct Answer {
     pub(super) status: u16,
     /// The body, if it is JSON.
     pub(super) body: Value,
+    /// The body as it is.
+    pub(super) text: String,
 }
 
 /// An admin listener as it is named on the command line.
@@ -97,7 +99,7 @@ fn exchange(bind: &Bind, host: &str, request: &str) -> io::Result<Vec<u8>> {
 fn read(bytes: &[u8]) -> Option<Answer> {
     let (head, body) = std::str::from_utf8(bytes).ok()?.split_once("\r\n\r\n")?;
     let status = head.strip_prefix("HTTP/1.1 ")?.get(..3)?.parse().ok()?;
-    Some(Answer { status, body: serde_json::from_str(body).unwrap_or(Value::Null) })
+    Some(Answer { status, body: serde_json::from_str(body).unwrap_or(Value::Null), text: body.to_owned() })
 }
 
 #[cfg(test)]
@@ -109,9 +111,9 @@ mod tests {
     fn answers_are_read_and_what_is_none_is_not() {
         let check =
             |text: &str, expected: Option<Answer>| assert_eq!(read(text.as_bytes()), expected, "{text}");
-        let answer = |status, body| Some(Answer { status, body });
-        check("HTTP/1.1 200 OK\r\na: b\r\n\r\n{\"a\":1}", answer(200, json!({ "a": 1 })));
-        check("HTTP/1.1 503 Service Unavailable\r\n\r\ndraining\n", answer(503, Value::Null));
+        let answer = |status, body, text: &str| Some(Answer { status, body, text: text.to_owned() });
+        check("HTTP/1.1 200 OK\r\na: b\r\n\r\n{\"a\":1}", answer(200, json!({ "a": 1 }), "{\"a\":1}"));
+        check("HTTP/1.1 503 Service Unavailable\r\n\r\ndraining\n", answer(503, Value::Null, "draining\n"));
         for none in
             ["", "HTTP/1.1 200", "SSH-2.0-OpenSSH\r\n\r\n", "HTTP/1.1 abc\r\n\r\n", "HTTP/1.1 \u{e9}\r\n\r\n"]
         {

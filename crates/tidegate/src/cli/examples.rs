@@ -61,7 +61,8 @@ pub(super) const RELOAD: &str = "\
 Examples:
   tidegate reload                     the gateway that runs tidegate.yaml
   tidegate reload -c gateway.yaml     the one that runs another file
-  tidegate reload --json              the snapshot's number, and what changed";
+  tidegate reload --json              the snapshot's number, and what changed
+  tidegate reload --admin 127.0.0.1:9900";
 
 pub(super) const READY: &str = "\
 Examples:

@@ -148,7 +148,8 @@ enum Command {
     /// Have the running gateway read its file anew
     ///
     /// Finds the gateway and its token by the file. Exits with 2 if the file cannot be used, and then the gateway
-    /// goes on as before; with 1 if no gateway answers.
+    /// goes on as before; with 1 if no gateway answers. With `--admin` no file is judged here, and
+    /// `TIDEGATE_ADMIN_TOKEN` may hold the token.
     #[command(after_help = examples::RELOAD)]
     Reload {
         #[command(flatten)]
@@ -161,7 +162,8 @@ enum Command {
     },
     /// Ask a running gateway whether it takes requests
     ///
-    /// Exits with 1 if it does not, or if no gateway answers.
+    /// The file only says where to ask: what else is wrong with it does not matter. Exits with 1 if the gateway
+    /// does not, or if none answers.
     #[command(after_help = examples::READY)]
     Ready {
         #[command(flatten)]

@@ -1,29 +1,33 @@
 //! `tidegate reload`: asks the gateway that runs a file to read it anew. The file says where its admin listener is
-//! and what its token is.
+//! and what its token is; of a gateway that is named by its address, the gateway itself judges its file.
 
 use serde_json::Value;
 use std::path::Path;
 use std::process::ExitCode;
-use tidegate_config::Config;
+use tidegate_config::{Contact, Token};
 use tidegate_core::problem::{Problem, Problems};
+use tidegate_core::secret::Secret;
+use tidegate_core::shelf::Shelf;
 use tidegate_core::units::Bind;
 
 use super::ask::{self, Answer, Ask};
 use super::say::{self, Form};
 use crate::families;
 
+/// What opens the API where no file does.
+const TOKEN_VARIABLE: &str = "TIDEGATE_ADMIN_TOKEN";
+
 /// Asks for a reload. `admin` is where, unless the file says.
 pub(super) fn run(path: &Path, admin: Option<&str>, form: Form) -> ExitCode {
-    // What the gateway would refuse is told here, with the lines under it.
-    let config = match tidegate_config::load(path, &families::ALL) {
-        Ok(config) => config,
+    let door = match admin {
+        Some(text) => named(path, text),
+        None => of_file(path),
+    };
+    let door = match door {
+        Ok(door) => door,
         Err(problems) => return say::unusable_as(form, &problems),
     };
-    let bind = match admin.map(ask::address).transpose() {
-        Ok(named) => named.unwrap_or_else(|| config.admin.bind.value.clone()),
-        Err(problem) => return say::unusable(&problem.into()),
-    };
-    match asked(&config, &bind) {
+    match asked(&door) {
         Ok(answer) if answer.status == 200 => say::result(&match form {
             Form::Json => say::pretty(&answer.body),
             Form::Text => taken(&answer.body),
@@ -37,22 +41,63 @@ pub(super) fn run(path: &Path, admin: Option<&str>, form: Form) -> ExitCode {
     }
 }
 
-/// Asks with the token that the file sets, and with the made one if there is none or the gateway does not know it yet:
-/// the file may have come to set one since the gateway read it.
-fn asked(config: &Config, bind: &Bind) -> Result<Answer, Problem> {
-    let ask =
-        |token: &str| ask::ask(bind, Ask { method: "POST", path: "/api/v1/reload", token: Some(token) });
-    let Some(set) = &config.admin.token else { return ask(&made_token(config)?) };
-    let answer = ask(set.reveal().as_str())?;
-    match made_token(config) {
-        Ok(made) if answer.status == 401 => ask(&made),
-        _ => Ok(answer),
+/// Where a gateway is, and what may open its API.
+struct Door {
+    bind: Bind,
+    /// In the order in which they are tried.
+    tokens: Vec<String>,
+    /// Why there is not a further one.
+    untold: Option<Problem>,
+}
+
+/// The gateway that runs a file. What it would refuse is told here, with the lines under it; but for certificates, of
+/// which it knows which ones it shows already.
+fn of_file(path: &Path) -> Result<Door, Problems> {
+    let config = tidegate_config::load(path, &families::at_start(&Shelf::default()))?;
+    Ok(door(config.admin.bind.value.clone(), config.admin.token.as_ref(), &config.state.dir))
+}
+
+/// The gateway at an address. It reads its own file; the one that is named here may lend its token, be it right or not.
+fn named(path: &Path, address: &str) -> Result<Door, Problems> {
+    let bind = ask::address(address)?;
+    let mut door = match Contact::of(path) {
+        Ok(contact) => door(bind, contact.token.as_ref(), &contact.state),
+        Err(problem) => Door { bind, tokens: Vec::new(), untold: Some(problem) },
+    };
+    if let Some(token) = std::env::var(TOKEN_VARIABLE).ok().filter(|token| !token.is_empty()) {
+        door.tokens.insert(0, token);
     }
+    Ok(door)
+}
+
+/// The token that is set, and the one that the gateway made: the file may have come to set one since it was read.
+fn door(bind: Bind, set: Option<&Secret<Token>>, state: &Path) -> Door {
+    let set = set.map(|token| token.reveal().as_str().to_owned());
+    let (made, untold) = match made_token(state) {
+        Ok(made) => (Some(made), None),
+        Err(problem) => (None, Some(problem)),
+    };
+    Door { bind, tokens: set.into_iter().chain(made).collect(), untold }
+}
+
+/// Asks with one token after the other until one opens.
+fn asked(door: &Door) -> Result<Answer, Problem> {
+    let mut last = None;
+    for token in &door.tokens {
+        let ask = Ask { method: "POST", path: "/api/v1/reload", token: Some(token) };
+        let answer = ask::ask(&door.bind, ask)?;
+        if answer.status != 401 {
+            return Ok(answer);
+        }
+        last = Some(answer);
+    }
+    let why_none = || door.untold.clone().unwrap_or_else(|| Problem::new("there is no token to ask with"));
+    last.ok_or_else(why_none)
 }
 
 /// The token that the gateway made.
-fn made_token(config: &Config) -> Result<String, Problem> {
-    let path = config.state.dir.join("admin-token");
+fn made_token(state: &Path) -> Result<String, Problem> {
+    let path = state.join("admin-token");
     match std::fs::read_to_string(&path) {
         Ok(token) => Ok(token.trim().to_owned()),
         Err(error) => Err(Problem::new(format!("cannot read the token in {}: {error}", path.display()))

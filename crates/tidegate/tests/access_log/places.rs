@@ -181,6 +181,25 @@ fn files_are_rotated_at_their_size() {
     assert!(!old(3).exists());
 }
 
+/// What `validate` finds nothing wrong with is served.
+#[test]
+fn a_folder_that_is_not_there_is_made() {
+    let backend = RawBackend::answering(OK);
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("logs/of/today/access.log");
+    let config = format!(
+        "telemetry: {{ access_log: \"{}\" }}\n{}",
+        path.display(),
+        everything_to(&[backend.address], "")
+    );
+    let gateway = Setup::new(BIN).start(&config);
+    assert_eq!(gateway.ask("GET / HTTP/1.0\r\n\r\n").status(), 200);
+    let mode = fs::metadata(folder.path().join("logs/of/today")).expect("a folder").permissions().mode();
+    assert_eq!(mode & 0o027, 0, "nobody else may look into it");
+    gateway.stop();
+    assert!(!crate::read(&path).is_empty());
+}
+
 #[test]
 fn a_place_that_cannot_be_written_is_told_with_its_line() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -190,12 +209,13 @@ fn a_place_that_cannot_be_written_is_told_with_its_line() {
         fs::write(&file, format!("{listen}{}\n", respond(place))).expect("write the configuration");
         process::run(Command::new(BIN).arg("run").arg("-c").arg("tidegate.yaml").current_dir(folder.path()))
     };
+    fs::write(folder.path().join("no"), "").expect("make a file");
     let missing = start("no/such/folder.log");
     assert_eq!(missing.code, Some(2));
     let expected = "tidegate.yaml:4:26: the access log cannot be written to `no/such/folder.log`: \
-                    No such file or directory (os error 2)\n\
+                    Not a directory (os error 20)\n\
                     \x20 4 | telemetry: { access_log: no/such/folder.log }\n\
-                    \x20   |                          ^^^^^^^^^^^^^^^^^^ make its folder first, or name another\n";
+                    \x20   |                          ^^^^^^^^^^^^^^^^^^ its folder is a file: name another\n";
     assert_eq!(missing.stderr, expected);
     let is_folder = start("./");
     assert!(is_folder.stderr.contains("name a file in it"), "{}", is_folder.stderr);

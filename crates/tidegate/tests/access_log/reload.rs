@@ -73,6 +73,7 @@ fn a_place_that_cannot_be_written_is_refused_and_the_one_before_kept() {
     let mut gateway = Setup::new(BIN).start(&format!("telemetry: {{ access_log: a.log }}\n{RESPOND}"));
     gateway.announce("the configuration is not taken");
     let text = gateway.configuration();
+    std::fs::write(gateway.folder().join("no"), "").expect("make a file where a folder would be");
     gateway.configure(&text.replace("a.log", "no/such/a.log"));
     gateway.process().signal(Signal::HUP);
     await_true("it is refused", SOON, || gateway.reloads().1 == 1);
