@@ -48,6 +48,8 @@ impl Display for Cause {
 
 /// How often snapshots that nobody sees any more are looked for.
 const BURY_EVERY: Duration = Duration::from_secs(1);
+/// How long an ending gateway waits for a change under way: whatever else looks at what is served takes no time.
+const HIDE_TIME: Duration = Duration::from_millis(250);
 /// Changes named when one is told of; the rest is counted.
 const CHANGES_TOLD_MAX: usize = 10;
 
@@ -113,9 +115,12 @@ impl Reloader {
         self.serving.lock().await.log.take()
     }
 
-    /// Takes the names of Unix sockets away: from now on nobody new finds them.
+    /// Takes the names of Unix sockets away: from now on nobody new finds them. While a change is under way they stay,
+    /// for the next start to take over: nobody waits for it at the end.
     pub(super) async fn hide_sockets(&self) {
-        self.serving.lock().await.sockets.hide_all_but(&[]);
+        if let Ok(serving) = tokio::time::timeout(HIDE_TIME, self.serving.lock()).await {
+            serving.sockets.hide_all_but(&[]);
+        }
     }
 
     /// Tells every worker. One that has ended needs no order.
