@@ -1,5 +1,6 @@
 //! What the configuration says of the access log, as an open place for its lines; or why there cannot be one.
 
+use rustix::io::Errno;
 use std::fs::DirBuilder;
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::DirBuilderExt;
@@ -16,6 +17,19 @@ pub(crate) fn open(config: &Config) -> Result<Option<Destination>, Problem> {
         Ok(destination) => Ok(Some(destination)),
         Err(error) => Err(problem(log, &error)),
     }
+}
+
+/// What would keep the place from being opened, whoever opens it; makes nothing.
+pub(crate) fn check(config: &Config) -> Result<(), Problem> {
+    let Toggle::On(log) = &config.telemetry.access_log else { return Ok(()) };
+    let LogTarget::File(path) = &log.to.value else { return Ok(()) };
+    let nearest = path.ancestors().skip(1).find(|folder| folder.exists());
+    let errno = match nearest {
+        _ if path.is_dir() => Errno::ISDIR,
+        Some(folder) if !folder.is_dir() => Errno::NOTDIR,
+        _ => return Ok(()),
+    };
+    Err(problem(log, &errno.into()))
 }
 
 fn destination(log: &AccessLog) -> io::Result<Destination> {

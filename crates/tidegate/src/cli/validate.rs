@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use super::say::{self, Form, counted};
-use crate::families;
+use crate::{access_log, families};
 
 /// Checks a file.
 pub(super) fn run(path: &Path, form: Form) -> ExitCode {
@@ -13,6 +13,9 @@ pub(super) fn run(path: &Path, form: Form) -> ExitCode {
         Ok(config) => config,
         Err(problems) => return say::unusable_as(form, &problems),
     };
+    if let Err(problem) = access_log::check(&config) {
+        return say::unusable_as(form, &problem.into());
+    }
     let (services, routes) = (config.services.len(), config.routes.len());
     say::result(&match form {
         Form::Json => say::pretty(&json!({ "problems": [], "services": services, "routes": routes })),

@@ -207,7 +207,11 @@ fn a_place_that_cannot_be_written_is_told_with_its_line() {
     let start = |place: &str| {
         let listen = "version: 1\nlisten: { http: \"127.0.0.1:0\" }\nadmin: \"127.0.0.1:0\"\n";
         fs::write(&file, format!("{listen}{}\n", respond(place))).expect("write the configuration");
-        process::run(Command::new(BIN).arg("run").arg("-c").arg("tidegate.yaml").current_dir(folder.path()))
+        let [said, validated] = ["run", "validate"].map(|command| {
+            process::run(Command::new(BIN).args([command, "-c", "tidegate.yaml"]).current_dir(folder.path()))
+        });
+        assert_eq!(said, validated, "both judge alike");
+        said
     };
     fs::write(folder.path().join("no"), "").expect("make a file");
     let missing = start("no/such/folder.log");
