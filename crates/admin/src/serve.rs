@@ -101,6 +101,8 @@ impl House {
             let mut connection = std::pin::pin!(connection);
             // How it ended is the client's affair: what it asked for has been answered, or it left.
             tokio::select! {
+                // A request that has come is answered, even if its connection is to go.
+                biased;
                 _ = &mut connection => return,
                 () = tokio::time::sleep(LOBBY_TIME) => match told.try_recv() {
                     Err(TryRecvError::Closed) => {} // it was let in

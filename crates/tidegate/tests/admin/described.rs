@@ -4,9 +4,10 @@
 use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
-use tidegate_testkit::peers;
+use tidegate_testkit::authority::Authority;
+use tidegate_testkit::{Setup, peers};
 
-use crate::{gateway_before_one, page};
+use crate::{BIN, page};
 
 /// What `docs/guide/admin-api.md` promises.
 const PROMISED: [(&str, &str); 14] = [
@@ -26,10 +27,35 @@ const PROMISED: [(&str, &str); 14] = [
     ("get", "/api/v1/openapi.json"),
 ];
 
+/// Something of all that can be shown.
+const EVERYTHING: &str = r#"
+services: { origin: "127.0.0.1:1", other: "127.0.0.1:2" }
+routes:
+  - { match: { path: "/a/{id}", cookies: { beta: "1" }, headers: { x-a: "1" } }, to: { redirect: "https://{host}/" } }
+  - match: { host: "*.example.com", path: "/a/{id}", methods: [GET], query: { q: "*" } }
+    to: { origin: 90, other: 10 }
+    steer: "cookie:variant"
+    mirror: { to: other, share: 25% }
+    rewrite: "/b/{id}"
+    timeout: 1s
+  - { match: /**, to: origin, allow: { ips: ["192.0.2.1"] } }
+"#;
+
 #[test]
 fn the_description_is_valid_and_its_answers_are_as_described() {
-    let (_backend, mut gateway) = gateway_before_one();
+    let authority = Authority::new();
+    let tls = format!("tls: {{ certificates: [{}] }}", authority.pair("one", &["one.example"]).entry());
+    let mut gateway = Setup::new(BIN).listener_with("secure", &tls).start(EVERYTHING);
     gateway.announce(crate::REFUSED);
+    assert_eq!(gateway.ask("GET /a/1 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").status(), 403);
+    for list in ["certificates", "refusals"] {
+        let page = page(&gateway, &format!("/api/v1/{list}"));
+        assert_eq!(
+            page[list].as_array().map(Vec::len),
+            Some(1),
+            "there is something to hold against the description"
+        );
+    }
     let document = page(&gateway, "/api/v1/openapi.json");
     let token = gateway.admin_token();
     let mut described = Vec::new();
