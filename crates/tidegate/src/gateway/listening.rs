@@ -92,9 +92,16 @@ fn cannot_listen(what: &str, bind: &Placed<Bind>, error: &std::io::Error) -> Pro
     }
 }
 
+/// Connections the kernel completes for the admin listener before they are accepted. With the library's 128 a flood makes
+/// it drop a probe's first packet, which is sent again after a second. The kernel caps it at net.core.somaxconn.
+const ADMIN_BACKLOG: i32 = 4096;
+
 pub(super) fn bind_admin(bind: &Placed<Bind>) -> Result<AdminSocket, Problem> {
     let bound = match &bind.value {
-        Bind::Inet(address) => std::net::TcpListener::bind(address).map(AdminSocket::Inet),
+        Bind::Inet(address) => std::net::TcpListener::bind(address).and_then(|listener| {
+            rustix::net::listen(&listener, ADMIN_BACKLOG)?;
+            Ok(AdminSocket::Inet(listener))
+        }),
         Bind::Unix(path) => listen::unix_listener(path)
             .and_then(|listener| Ok(AdminSocket::Unix(listener, SocketName::of(path)?))),
     };
