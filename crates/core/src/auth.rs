@@ -15,6 +15,9 @@ use std::sync::Arc;
 /// lists them: with a blank between each two (RFC 6750 §3).
 pub const SCOPE: &str = "scope";
 
+/// The reason of an entry that has no keys to judge by: they are published by somebody who is not to be reached.
+pub const NO_KEYS: &str = "no_keys";
+
 /// What an authenticator found in a request.
 pub enum Finding<'a> {
     /// No credential of its kind.

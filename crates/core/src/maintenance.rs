@@ -34,7 +34,7 @@ impl Maintenance {
         };
         Reply {
             status: self.status.get() as u16,
-            outcome: Outcome::NoBackend,
+            outcome: Outcome::Maintenance,
             reason: Some(Reason::new(MAINTENANCE)),
             fields: retry_after,
             body: self.body.as_ref().map(|body| (self.content_type.0.clone(), body.clone().into_bytes())),

@@ -23,10 +23,38 @@ pub enum Outcome {
     BackendError,
     ClientGone,
     Loop,
+    Maintenance,
+    NoKeys,
+    OutOfDescriptors,
     Internal,
 }
 
 impl Outcome {
+    /// Every one, in the order of their numbers.
+    pub const ALL: [Outcome; 21] = [
+        Outcome::Ok,
+        Outcome::BadRequest,
+        Outcome::NoRoute,
+        Outcome::MethodNotAllowed,
+        Outcome::Unauthenticated,
+        Outcome::Forbidden,
+        Outcome::Limited,
+        Outcome::Quota,
+        Outcome::Shed,
+        Outcome::TooLarge,
+        Outcome::NoBackend,
+        Outcome::ConnectFailed,
+        Outcome::BackendReset,
+        Outcome::BackendTimeout,
+        Outcome::BackendError,
+        Outcome::ClientGone,
+        Outcome::Loop,
+        Outcome::Maintenance,
+        Outcome::NoKeys,
+        Outcome::OutOfDescriptors,
+        Outcome::Internal,
+    ];
+
     /// The word in logs, metrics and the `code` of problem details.
     pub const fn code(self) -> &'static str {
         match self {
@@ -47,6 +75,9 @@ impl Outcome {
             Outcome::BackendError => "backend_error",
             Outcome::ClientGone => "client_gone",
             Outcome::Loop => "loop",
+            Outcome::Maintenance => "maintenance",
+            Outcome::NoKeys => "no_keys",
+            Outcome::OutOfDescriptors => "out_of_descriptors",
             Outcome::Internal => "internal",
         }
     }
@@ -71,5 +102,16 @@ impl Refusal {
     /// The ordinary one: 400.
     pub const fn bad(reason: &'static str) -> Refusal {
         Refusal { status: 400, reason }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn outcomes_are_listed_by_their_number() {
+        assert!(Outcome::ALL.iter().enumerate().all(|(index, outcome)| *outcome as usize == index));
+        assert_eq!(Outcome::Internal as usize + 1, Outcome::ALL.len(), "none is left out");
     }
 }

@@ -271,7 +271,7 @@ impl Record<'_> {
         let cells = meters.of(self.worker);
         let duration = clock::exact().since(self.head_at);
         let bytes_in = self.bytes_in.max(client.taken());
-        cells.count(request.method, self.status);
+        cells.count(request.method, self.status, self.outcome);
         cells.duration.record(duration);
         meters.of_service.latency.of(self.worker).record(duration);
         bump(&cells.bytes_in, bytes_in);

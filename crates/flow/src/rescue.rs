@@ -131,7 +131,8 @@ pub(crate) fn refuse(
     outbound::identify(answer, id.bytes());
     outbound::secure(answer, client);
     let snapshot = worker.snapshot();
-    snapshot.unrouted.of(worker.number).count(Method::Other, refusal.status);
+    let outcome = outcome_of(refusal);
+    snapshot.unrouted.of(worker.number).count(Method::Other, refusal.status, outcome);
     if let Some(log) = &snapshot.log {
         let line = Line {
             head_at: clock::exact(),
@@ -143,7 +144,7 @@ pub(crate) fn refuse(
             asked: None,
             consumer: None,
             status: refusal.status,
-            outcome: outcome_of(refusal),
+            outcome,
             reason: None,
             bytes_in: 0,
             bytes_out: body.len() as u64,

@@ -7,6 +7,7 @@ use std::fmt::Write;
 use std::sync::atomic::Ordering::Relaxed;
 use tidegate_core::document::Fetches;
 use tidegate_core::meters::{BOUNDS_SECONDS, HistogramSum, Lag, Meters, PRIORITIES, Refused};
+use tidegate_core::outcome::Outcome;
 use tidegate_core::plan::Snapshot;
 use tidegate_core::service::{Backend, Service};
 use tidegate_core::shelf::Shelf;
@@ -80,6 +81,26 @@ fn requests(scene: &Scene<'_>, out: &mut Page) {
                 ("code", &code),
             ];
             out.line("tidegate_requests_total", &labels, count);
+        }
+    }
+    let name = "tidegate_outcomes_total";
+    out.family(
+        name,
+        "counter",
+        "Requests by route, service and how they ended, in the words of the access log.",
+    );
+    for meters in &routes {
+        let mut sums: std::collections::BTreeMap<usize, u64> = Default::default();
+        for (outcome, count) in meters.used().flat_map(|cells| cells.outcomes()) {
+            *sums.entry(outcome as usize).or_default() += count;
+        }
+        for (outcome, count) in sums {
+            let outcome = Outcome::ALL[outcome].code();
+            out.line(
+                name,
+                &[("route", &meters.route), ("service", &meters.service), ("outcome", outcome)],
+                count,
+            );
         }
     }
     let name = "tidegate_request_duration_seconds";
@@ -226,7 +247,7 @@ fn services(scene: &Scene<'_>, out: &mut Page) {
         }
     }
     let name = "tidegate_request_duration_recent_seconds";
-    out.family(name, "gauge", "Durations of requests in the last ten seconds, by quantile.");
+    out.family(name, "summary", "Durations of requests in the last ten seconds, by quantile.");
     for (service, durations) in scene.recent.services() {
         for (quantile, q) in [("0.5", 0.5), ("0.9", 0.9), ("0.99", 0.99)] {
             if let Some(duration) = durations.quantile(q) {
@@ -372,9 +393,9 @@ mod tests {
     fn requests_are_added_up_over_workers_and_labels_are_escaped() {
         let meters = Meters::new(2);
         let route = meters.route(&Arc::from("a \"b\" \\c"), &Arc::from("api"));
-        route.of(0).count(Method::Get, 200);
-        route.of(1).count(Method::Get, 200);
-        route.of(1).count(Method::Post, 502);
+        route.of(0).count(Method::Get, 200, Outcome::Ok);
+        route.of(1).count(Method::Get, 200, Outcome::Ok);
+        route.of(1).count(Method::Post, 502, Outcome::ConnectFailed);
         route.of(1).duration.record(Duration::from_millis(3));
         let snapshot = Snapshot {
             number: 1,

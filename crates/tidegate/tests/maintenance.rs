@@ -26,7 +26,7 @@ fn a_closed_service_is_answered_for_and_still_checked() {
     let shop = ask("/shop");
     assert_eq!(
         (shop.status(), shop.value("retry-after"), problem::code(&shop).as_deref()),
-        (503, "60", Ok("no_backend"))
+        (503, "60", Ok("maintenance"))
     );
     let page = ask("/page");
     assert_eq!(

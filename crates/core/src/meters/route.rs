@@ -1,10 +1,11 @@
-//! What is counted of a route: requests by method and status, bytes, durations.
+//! What is counted of a route: requests by method and status, by how they ended, bytes, durations.
 
 use super::ServiceMeters;
 use super::histogram::Histogram;
 use super::refusals::Refusals;
 use super::worker::{PerWorker, bump};
 use crate::name::Method;
+use crate::outcome::Outcome;
 use std::sync::atomic::{AtomicU16, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 
@@ -61,19 +62,36 @@ pub struct RouteCells {
     pub bytes_in: AtomicU64,
     /// Bytes of bodies to clients.
     pub bytes_out: AtomicU64,
+    /// Requests that ended as `Outcome::Ok`: counted apart, as it is nearly all of them.
+    ok: AtomicU64,
     /// From the head until the answer was given.
     pub duration: Histogram,
     more_codes: OnceLock<Box<Codes<CODES_MORE>>>,
     other_codes: AtomicU64,
+    /// Requests by outcome, all but `ok`; in memory taken when the first of them comes.
+    other_outcomes: OnceLock<Box<[AtomicU64; Outcome::ALL.len()]>>,
 }
 
 impl RouteCells {
-    /// Counts a request.
-    pub fn count(&self, method: Method, status: u16) {
+    /// Counts a request that is over.
+    pub fn count(&self, method: Method, status: u16, outcome: Outcome) {
         let key = (method as u16) << 10 | status.min(999) | KEY_USED;
         if !self.codes.count(key) && !self.more_codes.get_or_init(Box::default).count(key) {
             bump(&self.other_codes, 1);
         }
+        match outcome {
+            Outcome::Ok => bump(&self.ok, 1),
+            other => bump(&self.other_outcomes.get_or_init(Box::default)[other as usize], 1),
+        }
+    }
+
+    /// How requests ended so far, as far as any did so.
+    pub fn outcomes(&self) -> impl Iterator<Item = (Outcome, u64)> {
+        let ok = (Outcome::Ok, self.ok.load(Relaxed));
+        let others = self.other_outcomes.get().into_iter().flat_map(|counts| counts.iter());
+        let others =
+            Outcome::ALL.into_iter().zip(others).map(|(outcome, count)| (outcome, count.load(Relaxed)));
+        [ok].into_iter().chain(others).filter(|(_, count)| *count > 0)
     }
 
     /// Every (method, status, count) so far.
@@ -169,7 +187,7 @@ mod tests {
         let cells = RouteCells::default();
         for _ in 0..2 {
             for status in 200..200 + (CODES_FIRST + CODES_MORE) as u16 + 3 {
-                cells.count(Method::Put, status);
+                cells.count(Method::Put, status, Outcome::Ok);
             }
         }
         let counts: Vec<_> = cells.counts().collect();
@@ -184,8 +202,20 @@ mod tests {
     }
 
     #[test]
+    fn outcomes_are_counted_beside_codes() {
+        let cells = RouteCells::default();
+        assert_eq!(cells.outcomes().count(), 0);
+        for outcome in [Outcome::Ok, Outcome::Internal, Outcome::Shed, Outcome::Ok, Outcome::Shed] {
+            cells.count(Method::Get, 200, outcome);
+        }
+        let counts: Vec<_> = cells.outcomes().collect();
+        assert_eq!(counts, [(Outcome::Ok, 2), (Outcome::Shed, 2), (Outcome::Internal, 1)]);
+    }
+
+    #[test]
     fn an_ordinary_request_touches_two_lines() {
-        assert_eq!(std::mem::offset_of!(RouteCells, duration) + size_of::<AtomicU64>(), 64);
+        // What is counted of every request, and the buckets of durations up to 75 ms with their sum.
+        assert_eq!(std::mem::offset_of!(RouteCells, duration), 64);
         assert!(size_of::<RouteCells>() <= 256);
     }
 }

@@ -2,7 +2,7 @@
 //! Pure; used by the policy beside it.
 
 use std::sync::Arc;
-use tidegate_core::auth::{Authenticator, Finding, SCOPE};
+use tidegate_core::auth::{Authenticator, Finding, NO_KEYS, SCOPE};
 use tidegate_core::identity::Identity;
 use tidegate_core::outcome::Outcome;
 use tidegate_core::policy::{Reason, Reply};
@@ -63,7 +63,7 @@ impl Asking {
             },
             (None, Some(reason), _) => Reply {
                 fields: vec![(String::from("retry-after"), String::from(RETRY_AFTER_S))],
-                ..reply(503, Outcome::Shed, reason)
+                ..reply(503, if reason.code == NO_KEYS { Outcome::NoKeys } else { Outcome::Shed }, reason)
             },
             (None, None, Some((entry, reason))) => Reply {
                 fields: challenges(entries, Some((entry, &reason))),

@@ -17,7 +17,7 @@ use tidegate_core::auth::{Authenticator, Finding, Kind};
 use tidegate_core::building::{AuthEntries, Building};
 use tidegate_core::head::RequestHead;
 use tidegate_core::node::Node;
-use tidegate_core::policy::{self, Phase, Policy, RequestView, ResponseView, Verdict};
+use tidegate_core::policy::{self, Phase, Policy, Reason, RequestView, ResponseView, Verdict};
 use tidegate_core::problem::{Problem, Problems, nearest};
 use tidegate_core::settings::{Placed, Setting};
 use tidegate_core::units::Label;
@@ -58,7 +58,10 @@ fn build(node: &Node, building: &mut Building<'_>) -> Vec<Box<dyn Policy>> {
     }
     match entries.is_empty() {
         true => Vec::new(),
-        false => vec![Box::new(Auth { entries: entries.into_iter().map(|(_, one)| one).collect() })],
+        false => {
+            let (names, entries): (Vec<_>, Vec<_>) = entries.into_iter().unzip();
+            vec![Box::new(Auth { entries: entries.into(), names: names.into() })]
+        }
     }
 }
 
@@ -79,9 +82,10 @@ fn undefined(name: &Placed<Label>, entries: &AuthEntries, problems: &mut Problem
     });
 }
 
-/// See the file. Invariant: there is an entry.
+/// See the file. Invariant: there is an entry, and each has its name at the same place.
 struct Auth {
     entries: Box<[Arc<dyn Authenticator>]>,
+    names: Box<[Label]>,
 }
 
 impl Auth {
@@ -91,7 +95,7 @@ impl Auth {
             match entry.find(head) {
                 // Made anew by whoever can wait: until it is polled it has done nothing.
                 Finding::Wait(_) => return Some(index),
-                said => asking.hear(index, said),
+                said => asking.hear(index, self.named(index, said)),
             }
             if asking.is_over() {
                 break;
@@ -112,13 +116,23 @@ impl Auth {
             while let Finding::Wait(future) = said {
                 said = future.await;
             }
-            asking.hear(index, said);
+            asking.hear(index, self.named(index, said));
             next = match asking.is_over() {
                 true => None,
                 false => self.ask(index + 1, head, &mut asking),
             };
         }
         self.end(asking, head)
+    }
+
+    /// Who could not tell says which entry of `auth` that was: an operator has to look there.
+    fn named<'f>(&self, index: usize, said: Finding<'f>) -> Finding<'f> {
+        match said {
+            Finding::Unable(reason) if reason.detail.is_empty() => {
+                Finding::Unable(Reason::with(reason.code, self.names[index].as_str().to_owned()))
+            }
+            other => other,
+        }
     }
 
     fn end<'v>(&self, asking: Asking, head: &mut RequestHead) -> Verdict<'v> {

@@ -2,10 +2,12 @@
 //! their code and through the gateway.
 
 use super::*;
+use tidegate_core::auth::NO_KEYS;
 use tidegate_core::exchange::Client;
 use tidegate_core::identity::{Consumer, Identity};
 use tidegate_core::outcome::Outcome;
-use tidegate_core::policy::{Reason, Reply};
+use tidegate_core::policy::Reply;
+use tidegate_core::settings::Word;
 use tidegate_core::template::Origin;
 
 /// Says one thing, at once or after a wait.
@@ -29,6 +31,7 @@ impl Says {
             "refused" => Finding::Refused(reason),
             "forbidden" => Finding::Forbidden(reason),
             "unable" => Finding::Unable(reason),
+            "keyless" => Finding::Unable(Reason::new(NO_KEYS)),
             _ => Finding::Absent,
         }
     }
@@ -80,15 +83,20 @@ fn last(mut verdict: Verdict<'_>) -> Result<Arc<Identity>, Box<Reply>> {
     }
 }
 
+fn told_of(reply: &Reply) -> &'static str {
+    reply.reason.as_ref().unwrap().code
+}
+
 /// The consumer and the fields left of `b` and `c`; or status, reason and challenges.
 fn check(entries: &[(&'static str, &'static str)], expected: &str) {
     // At once, all after a wait, and each in turn.
     for waiting in 0..1 << entries.len() {
+        let names = entries.iter().map(|(scheme, _)| Label::parse(scheme).unwrap()).collect();
         let entries = entries.iter().enumerate().map(|(index, (scheme, word))| {
             let (waits, is_kept) = (waiting >> index & 1 == 1, *word == "kept");
             Arc::new(Says { word, scheme, waits, is_kept }) as Arc<dyn Authenticator>
         });
-        let auth = Auth { entries: entries.collect() };
+        let auth = Auth { entries: entries.collect(), names };
         let client =
             Client { address: None, listener: "http".into(), is_secure: false, trusted: None, door: None };
         let origin = Origin { client: &client, request_id: b"7f", identity: None };
@@ -107,6 +115,10 @@ fn check(entries: &[(&'static str, &'static str)], expected: &str) {
                 let is_right = match reply.status {
                     401 => reply.outcome == Outcome::Unauthenticated,
                     403 => reply.outcome == Outcome::Forbidden,
+                    _ if told_of(&reply) == NO_KEYS => {
+                        assert_eq!(reply.reason.as_ref().unwrap().detail, "b", "the entry's name");
+                        reply.outcome == Outcome::NoKeys
+                    }
                     _ => reply.outcome == Outcome::Shed,
                 };
                 assert!(is_right, "{reply:?}");
@@ -141,5 +153,6 @@ fn where_nobody_knows_the_most_telling_answer_is_given() {
     check(&[("a", "absent"), ("b", "absent"), ("a", "absent")], "401 absent: a, b");
     check(&[("a", "absent"), ("b", "refused"), ("c", "refused")], "401 b: b bad, a, c");
     check(&[("a", "refused"), ("b", "unable")], "503 b: 5");
+    check(&[("a", "refused"), ("b", "keyless")], "503 no_keys: 5");
     check(&[("a", "refused"), ("b", "unable"), ("c", "forbidden")], "403 c: c");
 }

@@ -55,7 +55,7 @@ fn every_request_is_answered_as_it_is_written() {
         (set(&[("body", "<p>"), ("content_type", "text/html")]), 503, Some("60"), Some(("text/html", "<p>"))),
     ] {
         let reply = answer(&settings, &[], Method::Get).unwrap();
-        assert_eq!((reply.status, reply.outcome), (status, Outcome::NoBackend));
+        assert_eq!((reply.status, reply.outcome), (status, Outcome::Maintenance));
         assert_eq!(reply.reason.unwrap().code, "maintenance");
         let said: Vec<_> = reply.fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         assert_eq!(said, retry_after.map(|time| ("retry-after", time)).into_iter().collect::<Vec<_>>());

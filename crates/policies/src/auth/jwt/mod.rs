@@ -19,7 +19,7 @@ use super::bearer;
 use config::JwtSettings;
 use issuer::{Issuer, Trusted};
 use std::sync::Arc;
-use tidegate_core::auth::{Authenticator, Finding, Kind, SCOPE};
+use tidegate_core::auth::{Authenticator, Finding, Kind, NO_KEYS, SCOPE};
 use tidegate_core::building::Building;
 use tidegate_core::date;
 use tidegate_core::head::RequestHead;
@@ -69,7 +69,7 @@ const UNKNOWN_KEY: &str = "unknown_key";
 impl Jwt {
     /// Judges a token by the keys there are now; there may be none.
     fn judge<'f>(&self, token: &str) -> Finding<'f> {
-        let Some(trusted) = self.issuer.trusted() else { return Finding::Unable(Reason::new("no_keys")) };
+        let Some(trusted) = self.issuer.trusted() else { return Finding::Unable(Reason::new(NO_KEYS)) };
         let Trusted { keys, seen } = &*trusted;
         let now = date::seconds();
         if let Some(identity) = seen.find(token, now) {
