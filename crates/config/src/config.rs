@@ -398,7 +398,7 @@ settings! {
     pub struct Connections {
         /// Most connections at a time.
         pub max: Count<1> = Count::new(1024),
-        /// Most of them kept open while nothing is sent.
+        /// Most of them kept open to each backend while nothing is sent.
         pub idle: Count = Count::new(256),
     }
     short max;

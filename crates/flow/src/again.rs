@@ -13,7 +13,7 @@ use tidegate_core::service::{RetryOn, Service};
 use crate::call::{Again, Bounds};
 use crate::record::Record;
 use crate::rescue::Failure;
-use crate::reserve::{self, Reservation};
+use crate::reserve;
 use crate::worker::{PinnedRoster, Worker};
 
 /// Refused connections that one request follows from backend to backend. As many as `Tried` tells apart: in a larger
@@ -107,8 +107,8 @@ impl<'s> Tries<'s> {
         &self.roster
     }
 
-    /// A place for another try after one at backend `index` has failed, with the request's body at its beginning.
-    /// `None`, and nothing spent, when there is to be none.
+    /// Where to try again after a try at backend `index` has failed, with the request's body at its beginning. `None`, and
+    /// nothing spent, when that is nowhere.
     pub(crate) fn another<E: Exchange>(
         &mut self,
         worker: &Worker,
@@ -116,7 +116,7 @@ impl<'s> Tries<'s> {
         client: &mut E,
         record: &mut Record<'_>,
         (index, failed): (usize, TryFailed),
-    ) -> Option<Reservation<'s>> {
+    ) -> Option<usize> {
         let service: &Service = &self.leg.service;
         self.tried.add(index);
         if self.bounds.again == Again::Never || clock::coarse() >= self.bounds.deadline {
@@ -151,6 +151,6 @@ impl<'s> Tries<'s> {
         self.moves += u32::from(is_move);
         self.retries += u32::from(!is_move);
         record.retries += 1;
-        Some(reserve::place(service, &self.roster, index))
+        Some(index)
     }
 }

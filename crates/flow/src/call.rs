@@ -33,33 +33,43 @@ pub(crate) struct Reached<'s, 'w> {
     pub upload: Pump<'w>,
 }
 
-impl Reached<'_, '_> {
+impl<'s> Reached<'s, '_> {
     /// After the answer: keeps the connection if it is fit for another request.
-    pub(crate) fn give_back(mut self, worker: &Worker, leg: &Leg) {
-        if self.upstream.rest() {
-            let most = leg.service.connections_idle_max.div_ceil(worker.workers);
-            worker.pool.put(&self.reservation.backend().cell, self.upstream, clock::coarse(), most);
-        }
+    pub(crate) fn give_back(self, worker: &Worker, leg: &Leg) {
+        keep(worker, leg, &self.reservation, self.upstream);
     }
 
     /// An answer nobody is given: what lies ready of it is thrown away, and if that was all, the connection serves
-    /// another request. Waits for nothing.
-    fn set_aside(mut self, worker: &Worker, leg: &Leg) {
+    /// another request. Waits for nothing. Gives the place there back to whoever tries again.
+    fn set_aside(self, worker: &Worker, leg: &Leg) -> Reservation<'s> {
+        let Reached { reservation, mut upstream, upload, .. } = self;
         let mut cx = Context::from_waker(Waker::noop());
         let mut thrown = 0;
-        while self.upload.is_done && thrown <= UNREAD_BODY_BYTES_MAX {
-            match self.upstream.poll_fill(&mut cx) {
+        while upload.is_done && thrown <= UNREAD_BODY_BYTES_MAX {
+            match upstream.poll_fill(&mut cx) {
                 Poll::Ready(Ok(Fill::Data)) => {
                     let mut pieces: [&[u8]; PIECES_MAX] = [&[]; PIECES_MAX];
-                    let count = self.upstream.pieces(&mut pieces);
+                    let count = upstream.pieces(&mut pieces);
                     let bytes = pieces[..count].iter().map(|piece| piece.len()).sum();
-                    self.upstream.consume(bytes);
+                    upstream.consume(bytes);
                     thrown += bytes;
                 }
-                Poll::Ready(Ok(Fill::End)) => return self.give_back(worker, leg),
-                Poll::Ready(Err(_)) | Poll::Pending => return,
+                Poll::Ready(Ok(Fill::End)) => {
+                    keep(worker, leg, &reservation, upstream);
+                    break;
+                }
+                Poll::Ready(Err(_)) | Poll::Pending => break,
             }
         }
+        reservation
+    }
+}
+
+/// Keeps a connection after an answer, if it is fit for another request.
+fn keep(worker: &Worker, leg: &Leg, reservation: &Reservation<'_>, mut upstream: Box<Upstream>) {
+    if upstream.rest() {
+        let most = worker.share(leg.service.connections_idle_max);
+        worker.pool.put(&reservation.backend().cell, upstream, clock::coarse(), most);
     }
 }
 
@@ -148,8 +158,8 @@ pub(crate) async fn call<'s, 'w, E: Exchange>(
                     let failed = TryFailed { cause, is_unseen: false, has_interim, is_stale: false };
                     let index = reached.reservation.index;
                     if let Some(next) = tries.another(worker, request, client, record, (index, failed)) {
-                        reached.set_aside(worker, leg);
-                        reservation = next;
+                        reservation = reached.set_aside(worker, leg);
+                        reservation.move_to(next);
                         continue;
                     }
                 }
@@ -163,9 +173,8 @@ pub(crate) async fn call<'s, 'w, E: Exchange>(
         }
         reservation.observe(clock::exact(), Sample::Failed(clock::coarse().since(begun)));
         let index = reservation.index;
-        drop(reservation);
         match tries.another(worker, request, client, record, (index, failed)) {
-            Some(next) => reservation = next,
+            Some(next) => reservation.move_to(next),
             None => {
                 record.tried(leg, Last::Failed);
                 return Err(failed.into_failure());

@@ -13,7 +13,7 @@ use crate::worker::{PinnedRoster, Worker};
 
 /// A place at a backend for one try.
 pub(crate) struct Reservation<'s> {
-    service: &'s Service,
+    room: Room<'s>,
     /// The roster it was chosen from, whatever replaces it meanwhile.
     roster: PinnedRoster,
     /// Which backend of the roster.
@@ -26,15 +26,35 @@ pub(crate) fn reserve<'s>(
     service: &'s Service,
     roster: &PinnedRoster,
 ) -> Result<Reservation<'s>, Failure> {
-    if service.meters.in_flight.load(Relaxed) >= service.connections_max as u64 {
-        service.meters.shed[NORMAL_PRIORITY].fetch_add(1, Relaxed);
-        return Err(Failure::new(503, Outcome::Shed).with("retry-after", "1".into()));
-    }
+    let room = Room::take(service)?;
     let Some(index) = pick(worker, service, roster, Tried::default()) else {
         return Err(Failure::new(503, Outcome::NoBackend));
     };
     service.meters.budget.count();
-    Ok(place(service, roster, index))
+    let reservation = Reservation { room, roster: roster.clone(), index };
+    reservation.begin();
+    Ok(reservation)
+}
+
+/// One of the requests that a service may have under way.
+struct Room<'s>(&'s Service);
+
+impl Room<'_> {
+    /// Takes one: counted first and then looked at, so that workers at the same moment see each other.
+    fn take(service: &Service) -> Result<Room<'_>, Failure> {
+        let room = Room(service);
+        if service.meters.in_flight.fetch_add(1, Relaxed) < service.connections_max as u64 {
+            return Ok(room);
+        }
+        service.meters.shed[NORMAL_PRIORITY].fetch_add(1, Relaxed);
+        Err(Failure::new(503, Outcome::Shed).with("retry-after", "1".into()))
+    }
+}
+
+impl Drop for Room<'_> {
+    fn drop(&mut self) {
+        self.0.meters.in_flight.fetch_sub(1, Relaxed);
+    }
 }
 
 /// The backend to try next, away from those this request has failed on while there are others.
@@ -43,16 +63,21 @@ pub(crate) fn pick(worker: &Worker, service: &Service, roster: &Roster, tried: T
     service.balancer.pick(roster, pick)
 }
 
-/// Takes a place at this backend. A further try gives up its earlier place for it, so no bound is asked.
-pub(crate) fn place<'s>(service: &'s Service, roster: &PinnedRoster, index: usize) -> Reservation<'s> {
-    let cell = &roster.backends[index].cell;
-    cell.in_flight.fetch_add(1, Relaxed);
-    cell.requests.fetch_add(1, Relaxed);
-    service.meters.in_flight.fetch_add(1, Relaxed);
-    Reservation { service, roster: roster.clone(), index }
-}
-
 impl Reservation<'_> {
+    fn begin(&self) {
+        let cell = &self.backend().cell;
+        cell.in_flight.fetch_add(1, Relaxed);
+        cell.requests.fetch_add(1, Relaxed);
+    }
+
+    /// Gives up the place at this backend for one at another, or at the same once more. The one among the requests of the
+    /// service is kept: nobody else can have taken it meanwhile.
+    pub(crate) fn move_to(&mut self, index: usize) {
+        self.backend().cell.in_flight.fetch_sub(1, Relaxed);
+        self.index = index;
+        self.begin();
+    }
+
     /// The backend.
     pub(crate) fn backend(&self) -> &Backend {
         &self.roster.backends[self.index]
@@ -63,16 +88,15 @@ impl Reservation<'_> {
         let cell = &self.backend().cell;
         match sample {
             Sample::Failed(_) => drop(cell.failures.fetch_add(1, Relaxed)),
-            Sample::Answered(_) if self.service.health.is_some() => cell.answered_at.store(now.0, Relaxed),
+            Sample::Answered(_) if self.room.0.health.is_some() => cell.answered_at.store(now.0, Relaxed),
             Sample::Answered(_) => {}
         }
-        self.service.balancer.observe(&self.roster, self.index, now, sample);
+        self.room.0.balancer.observe(&self.roster, self.index, now, sample);
     }
 }
 
 impl Drop for Reservation<'_> {
     fn drop(&mut self) {
         self.backend().cell.in_flight.fetch_sub(1, Relaxed);
-        self.service.meters.in_flight.fetch_sub(1, Relaxed);
     }
 }

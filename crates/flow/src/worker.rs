@@ -100,6 +100,11 @@ impl Worker {
         roster
     }
 
+    /// This worker's part of a bound of the process: the parts of all workers add up to it.
+    pub(crate) fn share(&self, most: usize) -> usize {
+        most / self.workers + usize::from(self.number < most % self.workers)
+    }
+
     /// 64 fresh random bits: splitmix64 (Steele, Lea, Flood 2014), good for dice and ids, not for secrets.
     pub(crate) fn random(&self) -> u64 {
         let state = self.random.get().wrapping_add(0x9e37_79b9_7f4a_7c15);
