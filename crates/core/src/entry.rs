@@ -148,7 +148,7 @@ pub fn roster(service: &Arc<str>, entries: &[Entry], cells: &CellBook, names: &N
             }
         }
     }
-    Roster { backends: backends.into() }
+    Roster::new(backends)
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ pub mod clock;
 pub mod conditions;
 pub mod cookie;
 pub mod date;
+pub mod descriptors;
 pub mod document;
 pub mod entry;
 pub mod exchange;

@@ -1,12 +1,14 @@
 //! Cells the flow writes and telemetry reads. One set per worker and route, made when first used, so that
 //! a request touches no line another worker writes, and memory grows with what is configured and used.
 
+mod backend;
 mod histogram;
 mod latency;
 mod refusals;
 mod route;
 mod worker;
 
+pub use backend::{Answers, CLASSES};
 pub use histogram::{BOUNDS_SECONDS, Histogram, HistogramSum};
 pub use latency::{LATENCY_BUCKETS, Latency, quantile};
 pub use refusals::{Asked, Refusals, Refused, TOLD_MAX, Told};

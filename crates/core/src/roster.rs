@@ -63,6 +63,8 @@ impl CurrentRoster {
     pub fn replace(&self, roster: Roster) {
         list(&roster);
         let mut place = self.lock();
+        // What was found out of its checks stays so until they are looked at again.
+        roster.is_panicking.store(place.is_panicking.load(Relaxed), Relaxed);
         let before = std::mem::replace(&mut *place, Arc::new(roster));
         self.version.store(Version::next().0, Release);
         drop(place);
@@ -103,7 +105,7 @@ mod tests {
             let address = Address::Inet(([10, 0, 0, 1], *port).into());
             Backend::new(address.clone(), 1, cells.cell(&service, &address))
         });
-        Roster { backends: backends.collect() }
+        Roster::new(backends)
     }
 
     fn labels(roster: &Roster) -> Vec<&str> {

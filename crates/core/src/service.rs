@@ -6,9 +6,9 @@ use crate::balance::Balancer;
 use crate::clock::{self, Nanos};
 use crate::entry::Entry;
 use crate::maintenance::Maintenance;
-use crate::meters::{Histogram, PerWorker, ServiceMeters};
+use crate::meters::{Answers, CLASSES, PerWorker, ServiceMeters};
 use crate::roster::CurrentRoster;
-use crate::state::{State, StateCell};
+use crate::state::{DownReason, ReasonCell, State, StateCell};
 use crate::tls::Made;
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -90,9 +90,11 @@ pub struct BackendCell {
     pub in_flight: AtomicU32,
     /// Whether it is given requests.
     pub state: StateCell,
+    /// Why it is down, or was last.
+    pub reason: ReasonCell,
     /// Checks in a row: good ones count up from 0, failed ones down.
     pub streak: AtomicI32,
-    /// Whether it has yet to pass its checks, be it out for that or not.
+    /// Whether it has yet to pass its checks.
     pub is_ill: AtomicBool,
     /// Exponentially weighted latency in nanoseconds, and when it was written; see `upstreams`' ewma.
     pub latency_ns: AtomicU64,
@@ -109,8 +111,8 @@ pub struct BackendCell {
     /// When it last answered a request of a service with checks, as `Nanos`: a check that is late meanwhile was late
     /// because of load.
     pub answered_at: AtomicU64,
-    /// From a try's beginning until the head of its answer.
-    pub durations: PerWorker<Histogram>,
+    /// What it answered.
+    pub answers: PerWorker<Answers>,
 }
 
 impl BackendCell {
@@ -124,8 +126,21 @@ impl BackendCell {
         self.listings.load(Relaxed) != 0
     }
 
+    /// Its answers so far by the class of their status, as in `CLASSES`.
+    pub fn responses(&self) -> [u64; CLASSES.len()] {
+        let mut sums = [0; CLASSES.len()];
+        self.answers.used().for_each(|answers| answers.add_to(&mut sums));
+        sums
+    }
+
+    /// Why it is down; `None` while it is not.
+    pub fn down_reason(&self) -> Option<DownReason> {
+        self.reason.get().filter(|_| self.is_down())
+    }
+
     /// A connect was refused or timed out: gone from now on, whatever came before.
-    pub fn connect_failed(&self, now: Nanos) {
+    pub fn connect_failed(&self, now: Nanos, reason: DownReason) {
+        self.reason.set(reason);
         self.failed_at.store(now.0, Relaxed);
         self.is_ill.store(true, Relaxed);
         self.streak.store(0, Relaxed);
@@ -164,6 +179,25 @@ impl BackendCell {
 pub struct Roster {
     /// In the order of the configuration.
     pub backends: Box<[Backend]>,
+    /// Whether the checks of its service are not believed, as all backends that take connections fail them: those are
+    /// given requests all the same. Envoy's panic mode, at 100 %.
+    pub is_panicking: AtomicBool,
+}
+
+impl Roster {
+    /// These backends, of whose checks nothing is known yet.
+    pub fn new(backends: impl IntoIterator<Item = Backend>) -> Roster {
+        Roster { backends: backends.into_iter().collect(), is_panicking: AtomicBool::new(false) }
+    }
+
+    /// Whether a backend of it is given requests like any other.
+    pub fn is_in_use(&self, backend: &Backend) -> bool {
+        match backend.cell.state.get() {
+            State::Unknown | State::Up => true,
+            State::Out => self.is_panicking.load(Relaxed),
+            State::Gone => false,
+        }
+    }
 }
 
 /// Time bounds towards a backend.
@@ -277,9 +311,9 @@ pub struct Service {
     pub tls: Option<Made>,
     /// Its counters.
     pub meters: Arc<ServiceMeters>,
-    /// Most connections of the whole process to it.
+    /// Most requests of the whole process at its backends at a time.
     pub connections_max: usize,
-    /// Most idle connections of the whole process to it.
+    /// Most idle connections of the whole process to each of its backends.
     pub connections_idle_max: usize,
     /// Closed on purpose, with this answer; its backends are checked all the same.
     pub maintenance: Option<Maintenance>,
@@ -320,9 +354,9 @@ impl CellBook {
         }
         cells.drop_unused();
         let id = cells.ids_free.pop().unwrap_or(cells.by_name.len());
-        let durations = PerWorker::new(self.workers);
+        let answers = PerWorker::new(self.workers);
         let state = StateCell::since_now(clock::exact());
-        let cell = Arc::new(BackendCell { id, state, durations, ..BackendCell::default() });
+        let cell = Arc::new(BackendCell { id, state, answers, ..BackendCell::default() });
         cells.by_name.insert(name, cell.clone());
         cell
     }

@@ -2,7 +2,8 @@
 //! workers read. Who decides on checks is `upstreams::health`.
 
 use crate::clock::Nanos;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
+use std::fmt;
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
 
 /// What is known of a backend.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,6 +35,79 @@ impl State {
             State::Up => "up",
             State::Out | State::Gone => "down",
         }
+    }
+}
+
+/// Why a backend is down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DownReason {
+    /// It refused a connection: nothing listens there.
+    Refused,
+    /// It did not take a connection in time.
+    Timeout,
+    /// No connection came about for another reason: no way there, or it was reset.
+    Unreachable,
+    /// The TLS handshake failed.
+    Tls,
+    /// A check was not answered in time.
+    CheckTimeout,
+    /// A check was answered with a status that is not good.
+    CheckStatus(u16),
+    /// A check was not answered with HTTP, or the answer broke off.
+    CheckInvalid,
+    /// The TLS handshake of a check failed.
+    CheckTls,
+}
+
+impl fmt::Display for DownReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            DownReason::Refused => f.write_str("refused"),
+            DownReason::Timeout => f.write_str("timeout"),
+            DownReason::Unreachable => f.write_str("unreachable"),
+            DownReason::Tls => f.write_str("tls"),
+            DownReason::CheckTimeout => f.write_str("check: timeout"),
+            DownReason::CheckStatus(status) => write!(f, "check: status {status}"),
+            DownReason::CheckInvalid => f.write_str("check: no HTTP answer"),
+            DownReason::CheckTls => f.write_str("check: tls"),
+        }
+    }
+}
+
+/// A reason in one word that workers and checks write: its number below, a status code above.
+#[derive(Debug, Default)]
+pub struct ReasonCell(AtomicU32);
+
+impl ReasonCell {
+    /// From now on it is this.
+    pub fn set(&self, reason: DownReason) {
+        let word = match reason {
+            DownReason::Refused => 1,
+            DownReason::Timeout => 2,
+            DownReason::Unreachable => 3,
+            DownReason::Tls => 4,
+            DownReason::CheckTimeout => 5,
+            DownReason::CheckStatus(status) => 6 | u32::from(status) << 8,
+            DownReason::CheckInvalid => 7,
+            DownReason::CheckTls => 8,
+        };
+        self.0.store(word, Relaxed);
+    }
+
+    /// The last one; `None` if there never was any.
+    pub fn get(&self) -> Option<DownReason> {
+        let word = self.0.load(Relaxed);
+        Some(match word & 0xff {
+            1 => DownReason::Refused,
+            2 => DownReason::Timeout,
+            3 => DownReason::Unreachable,
+            4 => DownReason::Tls,
+            5 => DownReason::CheckTimeout,
+            6 => DownReason::CheckStatus((word >> 8) as u16),
+            7 => DownReason::CheckInvalid,
+            8 => DownReason::CheckTls,
+            _ => return None,
+        })
     }
 }
 
@@ -86,6 +160,25 @@ impl StateCell {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_reason_is_read_as_it_was_written() {
+        let cell = ReasonCell::default();
+        assert_eq!(cell.get(), None);
+        for reason in [
+            DownReason::Refused,
+            DownReason::Timeout,
+            DownReason::Unreachable,
+            DownReason::Tls,
+            DownReason::CheckTimeout,
+            DownReason::CheckStatus(503),
+            DownReason::CheckInvalid,
+            DownReason::CheckTls,
+        ] {
+            cell.set(reason);
+            assert_eq!(cell.get(), Some(reason));
+        }
+    }
 
     #[test]
     fn since_is_when_the_word_changed() {

@@ -150,7 +150,8 @@ pub(crate) async fn call<'s, 'w, E: Exchange>(
                 let is_failed = service.retry.on.has_status(response.status);
                 let sample = if is_failed { Sample::Failed } else { Sample::Answered };
                 reservation.observe(now, sample(now.since(begun)));
-                reservation.backend().cell.durations.of(worker.number).record(now.since(begun));
+                let answers = reservation.backend().cell.answers.of(worker.number);
+                answers.count(response.status, now.since(begun));
                 let reached = Reached { reservation, upstream, parsed, upload };
                 if is_failed {
                     let cause = Cause::Status(response.status);

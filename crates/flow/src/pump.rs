@@ -4,6 +4,7 @@
 use std::cell::RefCell;
 use std::os::fd::{AsFd, OwnedFd};
 use std::task::{Context, Poll, ready};
+use tidegate_core::descriptors::{DESCRIPTORS, Held, Side};
 use tidegate_core::exchange::{Fault, Fill, Sink, Source};
 use tidegate_core::head::Fields;
 use tidegate_core::limits::PIECES_MAX;
@@ -154,6 +155,7 @@ impl<S: Source> Source for Counted<'_, S> {
 struct Pipe {
     outlet: OwnedFd,
     inlet: OwnedFd,
+    _held: Held,
 }
 
 /// Spare pipes of a worker.
@@ -163,14 +165,16 @@ pub(crate) struct Pipes {
 }
 
 impl Pipes {
-    /// An empty pipe; `None` when the process has no descriptors left, and the bytes are copied then.
+    /// An empty pipe; `None` when connections have no descriptors left, and the bytes are copied then.
     fn lease(&self) -> Option<Pipe> {
         if let Some(pipe) = self.spare.borrow_mut().pop() {
             return Some(pipe);
         }
+        // Not wanted in vain: without a pipe the bytes are copied.
+        let held = DESCRIPTORS.take(Side::Backend, 2)?;
         let flags = rustix::pipe::PipeFlags::NONBLOCK | rustix::pipe::PipeFlags::CLOEXEC;
         let (outlet, inlet) = rustix::pipe::pipe_with(flags).ok()?;
-        Some(Pipe { outlet, inlet })
+        Some(Pipe { outlet, inlet, _held: held })
     }
 
     fn give_back(&self, pipe: Pipe) {

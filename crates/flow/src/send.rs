@@ -2,15 +2,18 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::sync::atomic::Ordering::Relaxed;
 use std::task::Poll;
 use tidegate_core::clock::{self, Nanos};
+use tidegate_core::descriptors::{DESCRIPTORS, Held, Side};
 use tidegate_core::exchange::Exchange;
 use tidegate_core::head::RequestHead;
 use tidegate_core::outcome::Outcome;
 use tidegate_core::service::{Address, Backend, HostSent, Service};
+use tidegate_core::state::DownReason;
 use tidegate_wire::http1::client::Upstream;
 use tidegate_wire::http1::encode::RequestFraming;
-use tidegate_wire::socket::{Socket, is_own_want};
+use tidegate_wire::socket::{Socket, down_reason, is_out_of_descriptors, is_own_want};
 use tidegate_wire::tls::secured;
 
 use crate::again::{Cause, TryFailed};
@@ -47,6 +50,7 @@ pub(crate) async fn connect<E: Exchange>(
             }
         }
     }
+    let held = descriptor(worker)?;
     let due = clock::coarse().after(service.timeouts.connect).min(deadline);
     let mut connecting = Box::pin(open(service, backend));
     let connected = poll_fn(|cx| {
@@ -54,9 +58,9 @@ pub(crate) async fn connect<E: Exchange>(
             return Poll::Ready(Err(TryError::Final(Failure::client_gone())));
         }
         if let Poll::Ready(result) = connecting.as_mut().poll(cx) {
-            return Poll::Ready(Ok(result.map_err(|error| (Cause::Connect, is_own_want(&error)))));
+            return Poll::Ready(Ok(result.map_err(Some)));
         }
-        client.poll_deadline(cx, due).map(|()| Ok(Err((Cause::ConnectTimeout, false))))
+        client.poll_deadline(cx, due).map(|()| Ok(Err(None)))
     });
     let connected = connected.await?;
     let now = clock::exact();
@@ -65,11 +69,14 @@ pub(crate) async fn connect<E: Exchange>(
         Err(_) if now >= deadline => {
             return Err(TryError::Final(Failure::new(504, Outcome::BackendTimeout)));
         }
-        Err((cause, is_own_want)) => {
-            if !is_own_want {
-                backend.cell.connect_failed(now);
+        Err(Some(error)) if is_out_of_descriptors(&error) => return Err(out_of_descriptors()),
+        Err(error) => {
+            let reason = error.as_ref().map_or(DownReason::Timeout, down_reason);
+            if !error.as_ref().is_some_and(is_own_want) {
+                backend.cell.connect_failed(now, reason);
                 worker.pool.forget(backend.cell.id);
             }
+            let cause = if error.is_some() { Cause::Connect } else { Cause::ConnectTimeout };
             return Err(TryError::Backend(TryFailed {
                 cause,
                 is_unseen: true,
@@ -82,7 +89,19 @@ pub(crate) async fn connect<E: Exchange>(
         None => backend.cell.connected(now),
         Some(_) => backend.cell.reached(now),
     }
-    Ok(Box::new(Upstream::new(socket)))
+    Ok(Box::new(Upstream::new(socket).holding(held)))
+}
+
+/// A descriptor for a connection to a backend. Where there is none, idle connections give theirs.
+fn descriptor(worker: &Worker) -> Result<Held, TryError> {
+    let take = || DESCRIPTORS.take(Side::Backend, 1);
+    take().or_else(|| worker.pool.forget_all().then(take).flatten()).ok_or_else(out_of_descriptors)
+}
+
+/// Our own want, whatever backend it was wanted for: none is to blame, and no other would do better.
+fn out_of_descriptors() -> TryError {
+    DESCRIPTORS.wants.connect.fetch_add(1, Relaxed);
+    TryError::Final(Failure::new(503, Outcome::OutOfDescriptors).with("retry-after", "1".into()))
 }
 
 /// Opens a connection, with its handshake where the backend speaks TLS.

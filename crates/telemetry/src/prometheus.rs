@@ -1,7 +1,9 @@
 //! The meters in Prometheus text format 0.0.4; docs/guide/metrics.md tells what each is for. Labels come from the configuration, methods and status codes only,
 //! so the number of lines is bounded by what is configured.
 
+mod backends;
 mod counts;
+mod process;
 
 use std::fmt::Write;
 use std::sync::atomic::Ordering::Relaxed;
@@ -9,7 +11,6 @@ use tidegate_core::document::Fetches;
 use tidegate_core::meters::{BOUNDS_SECONDS, HistogramSum, Lag, Meters, PRIORITIES, Refused};
 use tidegate_core::outcome::Outcome;
 use tidegate_core::plan::Snapshot;
-use tidegate_core::service::{Backend, Service};
 use tidegate_core::shelf::Shelf;
 
 use crate::recent::Recent;
@@ -37,8 +38,9 @@ pub fn text(scene: &Scene<'_>) -> String {
     counts::page(scene.shelf, &mut out);
     listeners(scene, &mut out);
     services(scene, &mut out);
-    backends(scene, &mut out);
-    process(scene, &mut out);
+    backends::page(&scene.snapshot.services, &mut out);
+    own(scene, &mut out);
+    process::page(&mut out);
     documents(scene, &mut out);
     admin(scene, &mut out);
     out.0
@@ -258,39 +260,7 @@ fn services(scene: &Scene<'_>, out: &mut Page) {
     }
 }
 
-fn backends(scene: &Scene<'_>, out: &mut Page) {
-    let services = &scene.snapshot.services;
-    let rosters: Vec<_> = services.iter().map(|service| (service, service.roster.load())).collect();
-    let backends: Vec<_> =
-        rosters.iter().flat_map(|(s, r)| r.backends.iter().map(move |b| (&***s, b))).collect();
-    fn labels<'a>((service, backend): &(&'a Service, &'a Backend)) -> [(&'static str, &'a str); 2] {
-        [("service", &service.name), ("backend", &backend.label)]
-    }
-    out.family("tidegate_backend_up", "gauge", "1 if the backend is up or nothing is known of it.");
-    for each in &backends {
-        out.line("tidegate_backend_up", &labels(each), u64::from(!each.1.cell.is_down()));
-    }
-    out.family("tidegate_backend_requests_total", "counter", "Tries sent to a backend.");
-    for each in &backends {
-        out.line("tidegate_backend_requests_total", &labels(each), each.1.cell.requests.load(Relaxed));
-    }
-    out.family("tidegate_backend_failures_total", "counter", "Tries that failed at a backend.");
-    for each in &backends {
-        out.line("tidegate_backend_failures_total", &labels(each), each.1.cell.failures.load(Relaxed));
-    }
-    let name = "tidegate_backend_request_duration_seconds";
-    out.family(name, "histogram", "From a try's beginning until the head of its answer, in seconds.");
-    for each in &backends {
-        let durations = &each.1.cell.durations;
-        if durations.used().next().is_some() {
-            let mut sum = HistogramSum::default();
-            durations.used().for_each(|cells| cells.add_to(&mut sum));
-            out.histogram(name, &labels(each), &sum);
-        }
-    }
-}
-
-fn process(scene: &Scene<'_>, out: &mut Page) {
+fn own(scene: &Scene<'_>, out: &mut Page) {
     let meters = scene.meters;
     out.family("tidegate_config_reloads_total", "counter", "Configurations given while running.");
     for (result, count) in [("ok", &meters.reloads_ok), ("failed", &meters.reloads_failed)] {
@@ -418,6 +388,8 @@ mod tests {
         for line in [
             format!(r#"tidegate_requests_total{{{labels},method="GET",code="200"}} 2"#),
             format!(r#"tidegate_requests_total{{{labels},method="POST",code="502"}} 1"#),
+            format!(r#"tidegate_outcomes_total{{{labels},outcome="ok"}} 2"#),
+            format!(r#"tidegate_outcomes_total{{{labels},outcome="connect_failed"}} 1"#),
             format!(r#"tidegate_request_duration_seconds_bucket{{{labels},le="0.0025"}} 0"#),
             format!(r#"tidegate_request_duration_seconds_bucket{{{labels},le="0.005"}} 1"#),
             format!(r#"tidegate_request_duration_seconds_count{{{labels}}} 1"#),

@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 use std::fmt::{Display, Write as _};
 use std::io::Write as _;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tidegate_core::clock::{self, Nanos};
@@ -48,6 +49,19 @@ pub fn well_again(subject: &str, text: &'static str, details: Details<'_>) {
     say("INFO", format!("{text} {subject}"), text, details);
 }
 
+/// Tells that something has become worse and the gateway goes on, such as that a backend is down. Each time: whoever
+/// calls bounds how often.
+pub fn worse(text: &str, details: Details<'_>) {
+    each("WARN", text, details);
+}
+
+/// From now on what is told each time it happens is not: somebody else has the screen.
+pub fn leave_the_screen() {
+    IS_SCREEN_LEFT.store(true, Relaxed);
+}
+
+static IS_SCREEN_LEFT: AtomicBool = AtomicBool::new(false);
+
 /// Tells that something is wrong and a person must look.
 pub fn error(text: &'static str, details: Details<'_>) {
     say("ERROR", text.to_owned(), text, details);
@@ -72,6 +86,9 @@ pub fn tell_panics() {
 }
 
 fn each(level: &str, text: &str, details: Details<'_>) {
+    if IS_SCREEN_LEFT.load(Relaxed) {
+        return;
+    }
     let line = line(&date::stamp(clock::exact()), level, text, details, 0);
     // Nobody is left to tell that nobody listens.
     let _ = std::io::stderr().write_all(line.as_bytes());

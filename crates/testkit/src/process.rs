@@ -70,6 +70,11 @@ impl Process {
         }
     }
 
+    /// Whether it has ended.
+    pub fn is_ended(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(Some(_)))
+    }
+
     /// Waits for the end.
     ///
     /// # Panics

@@ -3,6 +3,7 @@
 mod access_log;
 mod cli;
 mod demo;
+mod descriptors;
 mod discovery;
 mod documents;
 mod families;

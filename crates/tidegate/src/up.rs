@@ -15,7 +15,7 @@ use tidegate_core::service::{Address, Backend, Service};
 use tidegate_core::units::Bind;
 use tidegate_telemetry::say;
 
-use crate::gateway::{Changes, Gateway, StartError};
+use crate::gateway::{Changes, Ended, Gateway, StartError};
 use crate::local::{self, Found, StateFolder, quoted};
 use crate::stores::Stores;
 
@@ -50,8 +50,10 @@ pub(crate) fn run(backends: &[String], listen: &str) -> Result<(), Problems> {
     let link = gateway.link().unwrap_or_default();
     let greeting = Greeting { config: &config, backends, admin: &admin, link, state: &state, file: &file };
     say::plainly(&greeting.text());
-    gateway.serve_until_told();
-    Ok(())
+    match gateway.serve_until_told() {
+        Ended::Well => Ok(()),
+        Ended::Badly => Err(Problem::new("it has ended by itself").into()),
+    }
 }
 
 /// The configuration as a file would have it; what only this machine knows is left out.
@@ -183,7 +185,7 @@ fn look_at_backends(snapshot: &Snapshot) -> Vec<String> {
         let lines = backends.iter().zip(connected).map(|(backend, connected)| match connected {
             Ok(()) => backend.label.to_string(),
             Err(error) => {
-                backend.cell.connect_failed(clock::exact());
+                backend.cell.connect_failed(clock::exact(), tidegate_wire::socket::down_reason(&error));
                 format!("{}   ({})", backend.label, remark(&error))
             }
         });

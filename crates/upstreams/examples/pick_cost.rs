@@ -32,7 +32,7 @@ fn roster(count: usize, weight_of: fn(usize) -> u32) -> Roster {
         let address = Address::Inet(([10, 0, 0, index as u8], 80).into());
         Backend::new(address, weight_of(index), Arc::default())
     };
-    Roster { backends: (0..count).map(backend).collect() }
+    Roster::new((0..count).map(backend))
 }
 
 fn pick_ns(kind: &Kind, roster: &Roster) -> f64 {

@@ -86,6 +86,13 @@ impl Pool {
         }
     }
 
+    /// Drops all connections, to whomever: their descriptors are needed. Whether there were any.
+    pub fn forget_all(&self) -> bool {
+        let had_any = self.count() > 0;
+        self.backends.borrow_mut().iter_mut().for_each(|stack| stack.idle.clear());
+        had_any
+    }
+
     /// How many wait.
     pub fn count(&self) -> usize {
         self.backends.borrow().iter().map(|stack| stack.idle.len()).sum()

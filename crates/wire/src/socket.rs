@@ -2,7 +2,7 @@
 //! reading, and an end. HTTP does not see which of the two it has, but for what only one of them can do: splice.
 
 use crate::stream::Stream;
-pub use crate::stream::{Peek, Progress, is_own_want};
+pub use crate::stream::{Peek, Progress, down_reason, is_out_of_descriptors, is_own_want};
 use crate::tls::Tls;
 use std::future::poll_fn;
 use std::io::{self, IoSlice};

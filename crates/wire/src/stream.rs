@@ -7,6 +7,7 @@ use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::task::{Context, Poll, ready};
 use tidegate_core::service::Address;
+use tidegate_core::state::DownReason;
 use tokio::io::Interest;
 use tokio::net::{TcpSocket, TcpStream, UnixStream};
 
@@ -259,6 +260,25 @@ pub fn is_own_want(error: &io::Error) -> bool {
         Errno::from_io_error(error),
         Some(Errno::MFILE | Errno::NFILE | Errno::ADDRNOTAVAIL | Errno::NOBUFS | Errno::NOMEM)
     )
+}
+
+/// Whether a socket could not be had for want of descriptors.
+pub fn is_out_of_descriptors(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE))
+}
+
+/// What a failed connect says of the backend. A Unix socket without its file is refused, too: nobody listens.
+pub fn down_reason(error: &io::Error) -> DownReason {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound => DownReason::Refused,
+        io::ErrorKind::TimedOut => DownReason::Timeout,
+        // What a handshake makes of a certificate or of what is no TLS.
+        io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported => {
+            DownReason::Tls
+        }
+        _ => DownReason::Unreachable,
+    }
 }
 
 /// No delay for small writes, bounded unsent bytes. A listening socket hands both down to what it accepts.

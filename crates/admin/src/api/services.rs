@@ -4,7 +4,9 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{self, Path};
 use axum::http::StatusCode;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::sync::atomic::Ordering::Relaxed;
+use tidegate_core::meters::CLASSES;
 use tidegate_core::problem::nearest;
 use tidegate_core::service::{self, BackendCell};
 use tidegate_core::state::State;
@@ -33,6 +35,8 @@ pub(crate) struct Service {
     backends: usize,
     /// How many of them are not down.
     available: usize,
+    /// Whether all its backends that take connections fail their checks. They are given requests all the same.
+    panic: bool,
     /// Whether it is closed on purpose: requests for it are answered by the gateway.
     maintenance: bool,
     /// Requests at it now.
@@ -59,6 +63,8 @@ pub(crate) struct Retries {
 pub(crate) struct Backends {
     /// In the order of the configuration.
     backends: Vec<Backend>,
+    /// Whether all of them that take connections fail their checks. They are given requests all the same.
+    panic: bool,
 }
 
 /// One instance of a service.
@@ -69,6 +75,9 @@ pub(crate) struct Backend {
     address: String,
     /// What is known of it.
     state: Health,
+    /// Why it is down, while it is: `refused`, `timeout`, `unreachable`, `tls`, or `check:` and what was wrong with it.
+    #[schema(example = "check: status 503")]
+    reason: Option<String>,
     /// Its share of the traffic against its neighbours.
     weight: u32,
     /// Requests sent to it and not yet finished.
@@ -79,6 +88,9 @@ pub(crate) struct Backend {
     requests: u64,
     /// Tries that failed.
     failures: u64,
+    /// Its answers by the class of their status: `1xx` to `5xx`.
+    #[schema(example = json!({"1xx": 0, "2xx": 1019, "3xx": 0, "4xx": 2, "5xx": 0}))]
+    responses: BTreeMap<&'static str, u64>,
     /// Until when it is left out for its failures, if it is.
     #[schema(format = DateTime)]
     ejected_until: Option<String>,
@@ -141,16 +153,18 @@ pub(crate) async fn backends(
         Backend {
             address: backend.label.to_string(),
             state: state(cell),
+            reason: cell.down_reason().map(|reason| reason.to_string()),
             weight: backend.weight,
             in_flight: cell.in_flight.load(Relaxed),
             latency_ms: latency_ms(cell),
             requests: cell.requests.load(Relaxed),
             failures: cell.failures.load(Relaxed),
+            responses: CLASSES.into_iter().zip(cell.responses()).collect(),
             ejected_until: None, // nothing ejects yet
             since: moment::text(cell.state.since()),
         }
     });
-    Ok(Json(Backends { backends: backends.collect() }))
+    Ok(Json(Backends { backends: backends.collect(), panic: roster.is_panicking.load(Relaxed) }))
 }
 
 fn shown(service: &service::Service, balance: &str) -> Service {
@@ -161,6 +175,7 @@ fn shown(service: &service::Service, balance: &str) -> Service {
         balance: balance.to_owned(),
         backends: roster.backends.len(),
         available: cells().filter(|cell| !cell.is_down()).count(),
+        panic: roster.is_panicking.load(Relaxed),
         maintenance: service.maintenance.is_some(),
         in_flight: service.meters.in_flight.load(Relaxed),
         requests: cells().map(|cell| cell.requests.load(Relaxed)).sum(),

@@ -218,7 +218,7 @@ fn service(backends: &[&RawBackend]) -> Service {
     Service {
         index: 0,
         entries: Box::default(),
-        roster: CurrentRoster::new(Roster { backends: backends.collect() }),
+        roster: CurrentRoster::new(Roster::new(backends)),
         balancer: Arc::new(InTurn::default()),
         timeouts: Timeouts { connect: LONG, response: LONG, idle: LONG },
         health: None,

@@ -8,7 +8,7 @@ use tidegate_config::Config;
 use tidegate_core::problem::Problems;
 
 use super::say;
-use crate::gateway::{Changes, Gateway, StartError, last_good};
+use crate::gateway::{Changes, Ended, Gateway, StartError, last_good};
 use crate::notify;
 use crate::stores::Stores;
 
@@ -56,8 +56,10 @@ pub(super) fn run(path: &Path, otherwise: &Otherwise) -> ExitCode {
                 &[("file", &file), ("snapshot", &gateway.snapshot().number)],
             );
             notify::ready();
-            gateway.serve_until_told();
-            ExitCode::SUCCESS
+            match gateway.serve_until_told() {
+                Ended::Well => ExitCode::SUCCESS,
+                Ended::Badly => ExitCode::FAILURE,
+            }
         }
         Err(StartError::Problems(problems)) => say::unusable(&problems),
     }

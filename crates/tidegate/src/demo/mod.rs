@@ -24,6 +24,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 use tidegate_admin::Origin;
 use tidegate_core::problem::{Problem, Problems};
+use tidegate_telemetry::say;
 use tokio::sync::mpsc;
 
 use crate::gateway::{Changes, Gateway, StartError};
@@ -67,6 +68,8 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Problems> {
     let instances = instances::start_all().map_err(failed("start the services"))?;
     let state = StateFolder::passing()?;
     let keys = visitors::hand_out(&state.path().join(KEYS)).map_err(failed("hand out keys"))?;
+    // What becomes of backends is the story itself.
+    say::leave_the_screen();
     let (gateway, urls, change) = start_gateway(&instances, &state)?;
     let (end, ended) = mpsc::channel(1);
     let face = Face::choose(options, urls.clone(), end).map_err(failed("draw on the terminal"))?;

@@ -156,6 +156,7 @@ mod tests {
     use tidegate_core::entry::NameBook;
     use tidegate_core::meters::Meters;
     use tidegate_core::service::CellBook;
+    use tidegate_core::state::DownReason;
 
     fn watched() -> Watch {
         let text = "version: 1\nlisten: { a: \"127.0.0.1:1\" }\nservices:\n  \
@@ -191,7 +192,7 @@ mod tests {
         assert_eq!(row.requests.last(60).collect::<Vec<_>>(), [10, 15]);
         assert_eq!(watch.rows[0].requests.newest(), 0);
 
-        cell.connect_failed(Nanos(77));
+        cell.connect_failed(Nanos(77), DownReason::Refused);
         watch.look();
         assert!(watch.rows[1].is_down);
         let sight = watch.sight(1).unwrap();

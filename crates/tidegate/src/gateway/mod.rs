@@ -35,6 +35,7 @@ pub(crate) use reload::Changer;
 use reload::{Cause, Reloader};
 
 use crate::access_log;
+use crate::descriptors;
 use crate::discovery::Discovery;
 use crate::documents;
 use crate::health;
@@ -149,6 +150,8 @@ pub(crate) struct Gateway {
     shared: Arc<Shared>,
     control: tokio::runtime::Runtime,
     workers: Vec<JoinHandle<std::io::Result<()>>>,
+    /// Hears the number of a worker that has ended.
+    worker_ended: mpsc::Receiver<usize>,
     signals: Signals,
     greeting: String,
     link: Option<String>,
@@ -194,6 +197,17 @@ enum End {
     Announced,
     /// By a person, who waits.
     AtOnce,
+    /// By nobody: a worker has ended.
+    Broken,
+}
+
+/// How a gateway has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// As it was told.
+    Well,
+    /// By itself.
+    Badly,
 }
 
 impl End {
@@ -202,6 +216,7 @@ impl End {
         match self {
             End::Announced => "SIGTERM",
             End::AtOnce => "SIGINT",
+            End::Broken => "none",
         }
     }
 }
@@ -214,8 +229,9 @@ impl Gateway {
         changes: Changes,
         stores: Stores,
     ) -> Result<Gateway, StartError> {
-        raise_descriptor_limit();
+        descriptors::raise_limit();
         let count = worker_count(config.workers);
+        descriptors::refuse_too_few(&config, count)?;
         let meters = Meters::new(count);
         if origin == Origin::LastGood {
             meters.begin_with_last_good();
@@ -252,7 +268,10 @@ impl Gateway {
         control.spawn(documents::run(stores.shelf().documents.clone()));
         control.block_on(documents::prepare(&stores.shelf().documents));
         let running = Running { config: reloader.config(), snapshot, origin };
-        let (reloader, workers) = start_workers(reloader, listeners, &node, &running.snapshot, &meters)?;
+        let (ended, worker_ended) = mpsc::channel(count);
+        let crew = Crew { node: &node, snapshot: &running.snapshot, meters: &meters, ended };
+        let (reloader, workers) = start_workers(reloader, listeners, crew)?;
+        descriptors::share_out(&running.config)?;
         let shared = Arc::new(Shared {
             running: RwLock::new(running),
             cells,
@@ -272,8 +291,19 @@ impl Gateway {
         control.spawn(watch::run(shared.clone()));
         control.spawn(tls::watch_ends(shared.clone()));
         control.spawn(fold(shared.clone()));
+        control.spawn(descriptors::watch());
         control.block_on(shared.keep_good());
-        Ok(Gateway { greeting, link, shared, control, workers, signals, admin_name, _node: node })
+        Ok(Gateway {
+            greeting,
+            link,
+            shared,
+            control,
+            workers,
+            worker_ended,
+            signals,
+            admin_name,
+            _node: node,
+        })
     }
 
     /// One line that says what was started and where.
@@ -296,14 +326,20 @@ impl Gateway {
         Changer { shared: self.shared.clone(), control: self.control.handle().clone() }
     }
 
-    /// Serves until SIGTERM or SIGINT, then drains; takes the configuration anew at SIGHUP.
-    pub(crate) fn serve_until_told(mut self) {
+    /// Serves until SIGTERM or SIGINT, then drains; takes the configuration anew at SIGHUP. A worker that ends ends all:
+    /// its share of the connections would be accepted by nobody, and whoever supervises the process starts it anew. That is
+    /// `Ended::Badly`.
+    pub(crate) fn serve_until_told(mut self) -> Ended {
         let Signals { terminate, interrupt, hangup, upgrade } = &mut self.signals;
         let end = self.control.block_on(async {
             loop {
                 tokio::select! {
                     _ = terminate.recv() => return End::Announced,
                     _ = interrupt.recv() => return End::AtOnce,
+                    Some(number) = self.worker_ended.recv() => {
+                        say::error("a worker has ended, and so this process ends", &[("worker", &number)]);
+                        return End::Broken;
+                    }
                     // What is wrong has been said.
                     _ = hangup.recv() => drop(self.shared.renew(Cause::Signal).await),
                     _ = upgrade.recv() => say::refused(
@@ -317,6 +353,7 @@ impl Gateway {
         say::info("told to end, finishes what is under way", &[("signal", &signal), ("connections", &open)]);
         self.end(end);
         say::info("has ended", &[]);
+        if end == End::Broken { Ended::Badly } else { Ended::Well }
     }
 
     /// Stops accepting, lets requests in flight finish for a bounded time, and ends.
@@ -377,14 +414,6 @@ fn worker_count(workers: Workers) -> usize {
     count.clamp(1, WORKERS_MAX)
 }
 
-/// Connections are descriptors: takes as many as the system lets this process have.
-fn raise_descriptor_limit() {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let limit = getrlimit(Resource::Nofile);
-    // Refused or not, the gateway works with what it has.
-    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
-}
-
 /// Makes sure the state folder is there and can be written, before anything depends on it.
 fn prepare_state(dir: &Path) -> Result<(), Problem> {
     let problem = |error: std::io::Error| {
@@ -409,27 +438,37 @@ fn no_thread(error: std::io::Error) -> Problem {
 
 type Threads = Vec<JoinHandle<std::io::Result<()>>>;
 
-/// One thread for each list of listeners.
+/// What all workers begin with.
+struct Crew<'a> {
+    node: &'a Node,
+    snapshot: &'a Arc<Snapshot>,
+    meters: &'a Meters,
+    ended: mpsc::Sender<usize>,
+}
+
+/// One thread for each list of listeners. Returns when all of them serve, or one cannot.
 fn start_workers(
     mut reloader: Reloader,
     listeners: Vec<Vec<WorkerListener>>,
-    node: &Node,
-    snapshot: &Arc<Snapshot>,
-    meters: &Meters,
+    crew: Crew<'_>,
 ) -> Result<(Reloader, Threads), Problem> {
     let mut threads = Vec::new();
     let count = listeners.len();
+    // Each says how it began, and perhaps that it ended.
+    let (ready, begun) = std::sync::mpsc::sync_channel(2 * count);
     for (number, listeners) in listeners.into_iter().enumerate() {
         let (sender, orders) = mpsc::channel(ORDERS_MAX);
         let start = Start {
             number,
             workers: count,
-            node: node.name.clone(),
-            snapshot: snapshot.clone(),
+            node: crew.node.name.clone(),
+            snapshot: crew.snapshot.clone(),
             seed: random_bits(),
             listeners,
-            lag: meters.lag.clone(),
+            lag: crew.meters.lag.clone(),
             orders,
+            ready: ready.clone(),
+            ended: crew.ended.clone(),
         };
         let thread = std::thread::Builder::new()
             .name(format!("tidegate-{number}"))
@@ -437,6 +476,10 @@ fn start_workers(
             .map_err(no_thread)?;
         threads.push(thread);
         reloader.orders.push(sender);
+    }
+    drop(ready);
+    for said in begun.iter().take(count) {
+        said.map_err(|error| Problem::new(format!("a worker cannot serve: {error}")))?;
     }
     Ok((reloader, threads))
 }

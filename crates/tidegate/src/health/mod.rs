@@ -6,8 +6,11 @@
 //!
 //! A check is one connection: a kept one would only show that the backend took a connection once, while requests need
 //! new ones too. At two seconds apart that costs a backend nothing.
+//!
+//! Whatever takes a backend out or brings it back, people are told of it here: see `told`.
 
 mod check;
+mod told;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -20,11 +23,14 @@ use tokio::task::JoinSet;
 
 use crate::gateway::Shared;
 use check::{LOOK_TIMEOUT, Visit, check};
+use told::Told;
 
 /// How often everybody is looked at: what requests found out becomes a look within that time, and retry budgets tick.
 const ROUND: Duration = Duration::from_secs(1);
 /// Checks due within so short a time are begun together: a thousand backends are not a thousand wake-ups.
 const GRAIN: Duration = Duration::from_millis(20);
+/// Lines about backends in one round: a rack that dies does not fill the log faster than that.
+const LINES_MAX: usize = 32;
 /// Checks under way at a time. Each holds a descriptor, and a whole rack may be silent.
 const AT_ONCE_MAX: usize = 256;
 
@@ -64,6 +70,8 @@ struct Watch {
     failures_seen: u64,
     /// The number of the last round in which it was there.
     round: u64,
+    /// What people were told of it.
+    told: Told,
 }
 
 #[derive(Default)]
@@ -71,7 +79,7 @@ struct Prober {
     /// By the cell's number; who is gone from the configuration is gone from here a round later.
     watches: HashMap<usize, Watch>,
     rounds: u64,
-    under_way: JoinSet<(Visit, Checked)>,
+    under_way: JoinSet<(Visit, Option<Checked>)>,
 }
 
 impl Prober {
@@ -84,10 +92,12 @@ impl Prober {
             for backend in &roster.backends {
                 self.meet(service, backend, now);
             }
-            if service.health.is_some() {
-                health::settle(&roster, now);
+            match &service.health {
+                Some(_) => health::settle(&roster, now),
+                None => roster.is_panicking.store(false, Relaxed), // a reload may have taken the checks away
             }
         }
+        self.tell(services, now);
         let rounds = self.rounds;
         self.watches.retain(|_, watch| watch.round == rounds || watch.busy_until > now);
     }
@@ -99,6 +109,7 @@ impl Prober {
             busy_until: Nanos(0),
             failures_seen: 0,
             round: 0,
+            told: Told::default(),
         });
         watch.round = self.rounds;
         let has_failed = watch.failures_seen < failures;
@@ -111,6 +122,20 @@ impl Prober {
             None if has_failed || backend.cell.is_down() => now,
             None => Nanos::NEVER,
         };
+    }
+
+    /// Tells people which backends have gone down or come up since the last round, and of no more of them in one round
+    /// than somebody can read: the others have their turn in later ones.
+    fn tell(&mut self, services: &[Arc<Service>], now: Nanos) {
+        let mut left = LINES_MAX;
+        for service in services {
+            for backend in &service.roster.load().backends {
+                let Some(watch) = self.watches.get_mut(&backend.cell.id) else { continue };
+                if left > 0 && watch.told.look(service, backend, now) {
+                    left -= 1;
+                }
+            }
+        }
     }
 
     /// Begins what is due, as far as there is room. When to look again.
@@ -143,11 +168,12 @@ impl Prober {
     }
 
     /// Takes note of a check. When the backend's next one is due.
-    fn ended(&mut self, visit: &Visit, checked: Checked) -> Nanos {
+    fn ended(&mut self, visit: &Visit, checked: Option<Checked>) -> Nanos {
         let due = self.watches.get_mut(&visit.cell.id).map_or(Nanos::NEVER, |watch| {
             watch.busy_until = Nanos(0);
             watch.due
         });
+        let Some(checked) = checked else { return due };
         match &visit.service.health {
             Some(health) if health::note(&visit.cell, health, checked) => {
                 health::settle(&visit.service.roster.load(), checked.ended);
@@ -155,7 +181,7 @@ impl Prober {
             Some(_) => {}
             None => match checked.finding {
                 Finding::Good => visit.cell.connected(checked.ended),
-                Finding::Refused => visit.cell.connect_failed(checked.ended),
+                Finding::Refused => visit.cell.connect_failed(checked.ended, checked.reason),
                 // Unreachable or slow is what requests find out for themselves: slowness is not death.
                 Finding::Late | Finding::Bad => {}
             },

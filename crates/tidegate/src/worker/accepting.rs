@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
+use tidegate_core::descriptors::{DESCRIPTORS, Held, Side};
 use tidegate_core::meters::ListenerMeters;
 use tidegate_core::tls::Door;
 use tidegate_core::units::Network;
@@ -16,7 +17,7 @@ use tidegate_wire::http2;
 use tidegate_wire::listen::{
     Acceptor, Admitted, Bind, ConnectionCounts, Listening, PerAddress, counted_address,
 };
-use tidegate_wire::socket::Socket;
+use tidegate_wire::socket::{Socket, is_out_of_descriptors};
 use tidegate_wire::tls::{Accepted, Refused, Server, accept};
 use tokio::task::{AbortHandle, spawn_local};
 
@@ -167,7 +168,12 @@ impl Accepting {
             match acceptor.accept().await {
                 Ok((socket, address)) => self.serve(socket, address),
                 // The connection ended before it was taken, or descriptors ran out: neither ends the listener.
-                Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
+                Err(error) => {
+                    if is_out_of_descriptors(&error) {
+                        DESCRIPTORS.wants.accept.fetch_add(1, Relaxed);
+                    }
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
             }
         }
     }
@@ -178,8 +184,13 @@ impl Accepting {
             self.meters.refused.fetch_add(1, Relaxed);
             return; // dropped: the client sees a close
         };
+        let Some(held) = DESCRIPTORS.take(Side::Client, 1) else {
+            DESCRIPTORS.wants.accept.fetch_add(1, Relaxed);
+            self.meters.refused.fetch_add(1, Relaxed);
+            return; // its own descriptor is given back at once
+        };
         self.meters.count_accepted(self.worker.number);
-        let open = Open::new(self.open.clone(), self.meters.clone(), admitted);
+        let open = Open::new(self.open.clone(), self.meters.clone(), (admitted, held));
         match self.tls.borrow().clone() {
             Some(server) => drop(spawn_local(self.shake_hands(socket, address, server, open))),
             None => self.speak(self.spoken.get(), socket, address, open),
@@ -240,14 +251,14 @@ impl Accepting {
 struct Open {
     count: Rc<Cell<usize>>,
     meters: Arc<ListenerMeters>,
-    _admitted: Admitted,
+    _places: (Admitted, Held),
 }
 
 impl Open {
-    fn new(count: Rc<Cell<usize>>, meters: Arc<ListenerMeters>, admitted: Admitted) -> Open {
+    fn new(count: Rc<Cell<usize>>, meters: Arc<ListenerMeters>, places: (Admitted, Held)) -> Open {
         count.set(count.get() + 1);
         meters.connections.fetch_add(1, Relaxed);
-        Open { count, meters, _admitted: admitted }
+        Open { count, meters, _places: places }
     }
 }
 

@@ -55,14 +55,39 @@ pub(crate) struct Start {
     pub(crate) listeners: Vec<WorkerListener>,
     pub(crate) lag: Arc<PerWorker<Lag>>,
     pub(crate) orders: mpsc::Receiver<Order>,
+    /// Told once it serves, or why it does not.
+    pub(crate) ready: std::sync::mpsc::SyncSender<io::Result<()>>,
+    /// Told when it ends, however it does.
+    pub(crate) ended: mpsc::Sender<usize>,
+}
+
+/// Tells that a worker has ended when it is dropped, by a panic too.
+struct Ending {
+    number: usize,
+    ready: std::sync::mpsc::SyncSender<io::Result<()>>,
+    ended: mpsc::Sender<usize>,
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        // Heard only where nothing else was: by whoever waits for it to begin.
+        let _ = self.ready.try_send(Err(io::Error::other("it ended at once")));
+        // There is room for every worker, or nobody listens any more.
+        let _ = self.ended.try_send(self.number);
+    }
 }
 
 /// Runs a worker to its end, on the calling thread.
 pub(crate) fn run(start: Start) -> io::Result<()> {
     let number = start.number;
+    let ending = Ending { number, ready: start.ready.clone(), ended: start.ended.clone() };
     let result = run_until_drained(start);
     if let Err(error) = &result {
-        say::error("a worker ended", &[("worker", &number), ("error", error)]);
+        // Whoever starts it tells of it; an error later than that is told here.
+        let is_heard = ending.ready.try_send(Err(io::Error::new(error.kind(), error.to_string()))).is_ok();
+        if !is_heard {
+            say::error("a worker ended", &[("worker", &number), ("error", error)]);
+        }
     }
     result
 }
@@ -78,7 +103,7 @@ fn run_until_drained(start: Start) -> io::Result<()> {
 }
 
 async fn work(start: Start) -> io::Result<()> {
-    let Start { number, workers, node, snapshot, seed, listeners, lag, mut orders } = start;
+    let Start { number, workers, node, snapshot, seed, listeners, lag, mut orders, ready, .. } = start;
     let worker = Rc::new(Worker::new(number, workers, &node, snapshot, seed));
     tokio::task::spawn_local(timer::drive());
     tokio::task::spawn_local(housekeeping(worker.clone()));
@@ -86,6 +111,7 @@ async fn work(start: Start) -> io::Result<()> {
     tokio::task::spawn_local(copying(worker.clone()));
     let mut bench = Bench { worker, open: Rc::default(), accepting: Vec::new() };
     bench.listen(listeners)?;
+    let _ = ready.try_send(Ok(())); // unheard only where another worker has failed
     loop {
         match orders.recv().await {
             Some(Order::Swap(swap)) => bench.swap(*swap).await,

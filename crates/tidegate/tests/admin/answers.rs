@@ -32,6 +32,8 @@ fn backends_are_shown_with_what_was_learnt_of_them() {
         "failures",
         "ejected_until",
         "since",
+        "reason",
+        "responses",
     ];
     wanted.sort_unstable();
     assert_eq!(keys(first), wanted);

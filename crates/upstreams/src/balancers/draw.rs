@@ -39,9 +39,9 @@ impl Dice {
     }
 }
 
-/// Whether a backend is up and the request has not been there yet.
-pub(super) fn is_usable(pick: &Pick, index: usize, backend: &Backend) -> bool {
-    !pick.tried.has(index) && !backend.cell.is_down()
+/// Whether a backend is given requests and this one has not been there yet.
+pub(super) fn is_usable(roster: &Roster, pick: &Pick, index: usize, backend: &Backend) -> bool {
+    !pick.tried.has(index) && roster.is_in_use(backend)
 }
 
 /// The largest weight of the roster, as far as it was met. Only a hint, which rosters may change under: too
@@ -76,7 +76,7 @@ impl WeightMax {
             let weight_max = self.at_least(backend.weight);
             let is_drawn =
                 backend.weight == weight_max || dice.below(u64::from(weight_max)) < u64::from(backend.weight);
-            if is_drawn && is_usable(pick, index, backend) {
+            if is_drawn && is_usable(roster, pick, index, backend) {
                 return Some(index);
             }
         }
@@ -87,7 +87,7 @@ impl WeightMax {
     #[cold]
     pub(super) fn draw_exactly(&self, roster: &Roster, pick: &Pick, dice: &mut Dice) -> Option<usize> {
         let usable =
-            || roster.backends.iter().enumerate().filter(|(i, backend)| is_usable(pick, *i, backend));
+            || roster.backends.iter().enumerate().filter(|(i, backend)| is_usable(roster, pick, *i, backend));
         let weight_max = roster.backends.iter().map(|backend| backend.weight).max()?;
         self.0.store(weight_max.max(1), Relaxed);
         let total: u64 = usable().map(|(_, backend)| u64::from(backend.weight)).sum();

@@ -24,7 +24,7 @@ pub(crate) fn roster(weights: &[u32]) -> Roster {
         let address = Address::Inet(([10, 0, 0, index as u8], 80).into());
         Backend::new(address, weight, Arc::default())
     };
-    Roster { backends: weights.iter().enumerate().map(backend).collect() }
+    Roster::new(weights.iter().enumerate().map(backend))
 }
 
 /// The member of that name.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tidegate_core::balance::{Balancer, Kind, Pick, Sample, Tried};
 use tidegate_core::clock::Nanos;
 use tidegate_core::service::Roster;
+use tidegate_core::state::DownReason;
 
 const NOW: Nanos = Nanos(1_000_000_000);
 
@@ -44,7 +45,7 @@ fn an_empty_roster_has_nobody_and_a_single_backend_is_always_taken() {
         let mut dice = Dice::new(1);
         assert_eq!(balancer.pick(&roster(&[]), pick(NOW, &mut dice)), None, "{}", kind.name);
         let single = roster(&[3]);
-        single.backends[0].cell.connect_failed(NOW);
+        single.backends[0].cell.connect_failed(NOW, DownReason::Refused);
         assert_eq!(counts(&*balancer, &single, tried(&[0]), 10), [10], "{}", kind.name);
     });
 }
@@ -53,11 +54,11 @@ fn an_empty_roster_has_nobody_and_a_single_backend_is_always_taken() {
 fn who_is_up_and_untried_is_taken() {
     every_member(|kind, balancer| {
         let roster = roster(&[1, 1, 1, 1]);
-        roster.backends[1].cell.connect_failed(NOW);
+        roster.backends[1].cell.connect_failed(NOW, DownReason::Refused);
         let picked = counts(&*balancer, &roster, tried(&[2]), 2000);
         assert_eq!((picked[1], picked[2]), (0, 0), "{}", kind.name);
         assert!(picked[0].abs_diff(picked[3]) < 200, "{}: the others share: {picked:?}", kind.name);
-        roster.backends[3].cell.connect_failed(NOW);
+        roster.backends[3].cell.connect_failed(NOW, DownReason::Refused);
         assert_eq!(counts(&*balancer, &roster, tried(&[2]), 100), [100, 0, 0, 0], "{}", kind.name);
         roster.backends[3].cell.connected(NOW);
         assert_ne!(counts(&*balancer, &roster, tried(&[2]), 100)[3], 0, "{}: up again", kind.name);
@@ -68,7 +69,7 @@ fn who_is_up_and_untried_is_taken() {
 fn the_one_usable_backend_of_many_is_found() {
     every_member(|kind, balancer| {
         let roster = roster(&[1; 200]);
-        roster.backends.iter().for_each(|backend| backend.cell.connect_failed(NOW));
+        roster.backends.iter().for_each(|backend| backend.cell.connect_failed(NOW, DownReason::Refused));
         roster.backends[77].cell.connected(NOW);
         assert_eq!(counts(&*balancer, &roster, tried(&[3]), 500)[77], 500, "{}", kind.name);
     });
@@ -79,7 +80,7 @@ fn the_one_rival_of_many_that_is_usable_is_found() {
     for name in ["ewma", "least-request"] {
         let balancer = built(member(name));
         let roster = roster(&[1; 200]);
-        roster.backends[5..].iter().for_each(|backend| backend.cell.connect_failed(NOW));
+        roster.backends[5..].iter().for_each(|backend| backend.cell.connect_failed(NOW, DownReason::Refused));
         roster.backends[4].cell.in_flight.store(50, Relaxed);
         let picked = counts(&*balancer, &roster, tried(&[0, 1, 2]), 500);
         assert_eq!(picked[3], 500, "{name}: the idle one of two");
@@ -105,7 +106,7 @@ fn when_nobody_is_usable_the_one_that_failed_least_recently_is_asked() {
     every_member(|kind, balancer| {
         let roster = roster(&[1, 9, 1]);
         for (backend, second) in roster.backends.iter().zip([5, 3, 4]) {
-            backend.cell.connect_failed(Nanos(second * 1_000_000_000));
+            backend.cell.connect_failed(Nanos(second * 1_000_000_000), DownReason::Refused);
         }
         let picked = |tries: &[usize]| counts(&*balancer, &roster, tried(tries), 50);
         assert_eq!(picked(&[]), [0, 50, 0], "{}", kind.name);
@@ -113,7 +114,7 @@ fn when_nobody_is_usable_the_one_that_failed_least_recently_is_asked() {
         assert_eq!(picked(&[1, 2]), [50, 0, 0], "{}", kind.name);
         assert_eq!(picked(&[0, 1, 2]), [0, 50, 0], "{}: rather than nobody", kind.name);
         // It fails again: now another one has waited longest. So all are asked in turn.
-        roster.backends[1].cell.connect_failed(Nanos(6_000_000_000));
+        roster.backends[1].cell.connect_failed(Nanos(6_000_000_000), DownReason::Refused);
         assert_eq!(picked(&[]), [0, 0, 50], "{}", kind.name);
         // Up, although this request failed there: better than down, be it tried or not.
         roster.backends[0].cell.connected(NOW);
@@ -135,7 +136,7 @@ fn any_state_of_a_roster_gives_a_backend_and_a_usable_one_if_there_is_one() {
                 backend.cell.latency_ns.store(dice.bits() >> dice.below(64), Relaxed);
                 backend.cell.latency_at.store(dice.bits() >> dice.below(64), Relaxed);
                 if dice.below(2) == 0 {
-                    backend.cell.connect_failed(NOW);
+                    backend.cell.connect_failed(NOW, DownReason::Refused);
                 }
                 if dice.below(3) == 0 {
                     tried.add(index);

@@ -42,8 +42,9 @@ impl TwoChoices {
 fn rival(roster: &Roster, pick: &Pick, first: usize, dice: &mut Dice) -> Option<usize> {
     let others = (roster.backends.len() as u64).checked_sub(1)?;
     let nth_other = |nth: usize| if nth < first { nth } else { nth + 1 };
-    let is_usable =
-        |index: &usize| roster.backends.get(*index).is_some_and(|backend| is_usable(pick, *index, backend));
+    let is_usable = |index: &usize| {
+        roster.backends.get(*index).is_some_and(|backend| is_usable(roster, pick, *index, backend))
+    };
     let start = dice.below(others) as usize;
     let drawn = (0..DRAWS_MAX).map(|_| nth_other(dice.below(others) as usize)).find(is_usable);
     drawn.or_else(|| {

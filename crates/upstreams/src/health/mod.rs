@@ -6,9 +6,9 @@
 //! - A refused connection means that nothing listens there: out at once, whoever met it, a request or a check.
 //!   Any other failed check may be chance or load: out after `unhealthy` in a row.
 //! - Load is not ill-health: a check that is late does not count if the backend answered a request meanwhile.
-//! - Checks alone never take the last one out. When all that take connections fail their checks, the checks are not
-//!   believed and every one of them is given requests, so that what is left of a service is spread over all of it
-//!   and not heaped on the last one to fail.
+//! - Checks alone never leave a service without anybody. When all that take connections fail their checks, each is down,
+//!   as its checks say, but the checks are not believed (`Roster::is_panicking`): every one of them is given requests, so
+//!   that what is left of a service is spread over all of it and not heaped on the last one to fail.
 //! - What is down comes back after `healthy` good checks in a row, whatever took it out.
 
 pub mod phase;
@@ -19,7 +19,7 @@ mod tests;
 use std::sync::atomic::Ordering::Relaxed;
 use tidegate_core::clock::Nanos;
 use tidegate_core::service::{BackendCell, Health, Roster};
-use tidegate_core::state::State;
+use tidegate_core::state::{DownReason, State};
 
 /// What a check found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +39,8 @@ pub enum Finding {
 pub struct Checked {
     /// What it found.
     pub finding: Finding,
+    /// What was wrong; of a good one nobody reads it.
+    pub reason: DownReason,
     /// When it began.
     pub began: Nanos,
     /// When it ended.
@@ -49,7 +51,7 @@ pub struct Checked {
 /// this when it returns true, as the verdict on this backend has changed.
 #[must_use]
 pub fn note(cell: &BackendCell, health: &Health, checked: Checked) -> bool {
-    let Checked { finding, began, ended } = checked;
+    let Checked { finding, reason, began, ended } = checked;
     if finding == Finding::Late && cell.answered_at.load(Relaxed) >= began.0 {
         return false;
     }
@@ -59,7 +61,7 @@ pub fn note(cell: &BackendCell, health: &Health, checked: Checked) -> bool {
     cell.streak.store(after.streak, Relaxed);
     cell.is_ill.store(after.is_ill, Relaxed);
     match (finding, after.is_ill) {
-        (Finding::Refused, _) => cell.connect_failed(ended),
+        (Finding::Refused, _) => cell.connect_failed(ended, reason),
         (Finding::Good, false) if cell.state.get().is_down() => {
             cell.back(ended);
             cell.streak.store(after.streak, Relaxed);
@@ -67,22 +69,27 @@ pub fn note(cell: &BackendCell, health: &Health, checked: Checked) -> bool {
         (Finding::Good, false) => cell.reached(ended),
         // It takes connections again and has yet to pass its checks: its service may have nobody better.
         (Finding::Good | Finding::Bad, true) if is_gone => {
+            if finding == Finding::Bad {
+                cell.reason.set(reason);
+            }
             cell.state.change(State::Gone, State::Out, ended);
         }
+        (Finding::Late | Finding::Bad, true) if !is_gone => cell.reason.set(reason),
         _ => {}
     }
     was_ill != after.is_ill || is_gone
 }
 
-/// Takes those out that fail their checks, and those back in that do not, or if all fail. Also to be called now and
-/// then without a check, as requests find out what is gone.
+/// Takes those out that fail their checks, those back in that do not, and finds whether the checks are to be believed.
+/// Also to be called now and then without a check, as requests find out what is gone.
 pub fn settle(roster: &Roster, now: Nanos) {
     let takes_connections = |cell: &&BackendCell| cell.state.get() != State::Gone;
     let cells = || roster.backends.iter().map(|backend| &*backend.cell).filter(takes_connections);
     let is_any_well = cells().any(|cell| !cell.is_ill.load(Relaxed));
+    roster.is_panicking.store(!is_any_well && cells().next().is_some(), Relaxed);
     for cell in cells() {
         let state = cell.state.get();
-        match (state, is_any_well && cell.is_ill.load(Relaxed)) {
+        match (state, cell.is_ill.load(Relaxed)) {
             (State::Unknown | State::Up, true) => drop(cell.state.change(state, State::Out, now)),
             (State::Out, false) => drop(cell.state.change(State::Out, State::Up, now)),
             _ => {}

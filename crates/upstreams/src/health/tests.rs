@@ -29,14 +29,24 @@ fn health(healthy: u32, unhealthy: u32) -> Health {
     Health { check: Check::Connect, every, timeout: Duration::from_secs(1), healthy, unhealthy }
 }
 
-/// Plays a history, an event a second, and gives the states as `u`nknown, `U`p, `O`ut and `G`one.
+fn found(finding: Finding, began: Nanos, ended: Nanos) -> Checked {
+    let reason = match finding {
+        Refused => DownReason::Refused,
+        Late => DownReason::CheckTimeout,
+        Good | Bad => DownReason::CheckStatus(500),
+    };
+    Checked { finding, reason, began, ended }
+}
+
+/// Plays a history, an event a second, and gives the states as `u`nknown, `U`p, `O`ut and `G`one; `!` behind them where
+/// the checks are not believed.
 fn play(backends: usize, rules: &Health, history: &[Happened]) -> String {
     let roster = roster(&vec![1; backends]);
     for (second, &(index, event)) in history.iter().enumerate() {
         let second = |at: f64| Nanos(((second as f64 + 1.0 + at) * 1e9) as u64);
         let cell = &roster.backends[index].cell;
         let check = |finding| {
-            let checked = Checked { finding, began: second(0.0), ended: second(0.5) };
+            let checked = found(finding, second(0.0), second(0.5));
             if note(cell, rules, checked) {
                 settle(&roster, second(0.5));
             }
@@ -48,7 +58,7 @@ fn play(backends: usize, rules: &Health, history: &[Happened]) -> String {
                 check(Late);
             }
             RequestRefused => {
-                cell.connect_failed(second(0.0));
+                cell.connect_failed(second(0.0), DownReason::Refused);
                 settle(&roster, second(0.1)); // as happens now and then
             }
             RequestConnects => cell.reached(second(0.0)),
@@ -60,7 +70,8 @@ fn play(backends: usize, rules: &Health, history: &[Happened]) -> String {
         State::Out => 'O',
         State::Gone => 'G',
     });
-    letters.collect()
+    let panic = roster.is_panicking.load(Relaxed).then_some('!');
+    letters.chain(panic).collect()
 }
 
 #[test]
@@ -98,35 +109,40 @@ fn histories_end_as_they_should() {
 }
 
 #[test]
-fn checks_alone_never_take_the_last_one_out() {
+fn when_all_fail_their_checks_each_is_down_and_none_is_left_out() {
     let ill = |index: usize| vec![(index, C(Late)); 3];
     let well = |index: usize| vec![(index, C(Good)); 2];
     let refused = |index: usize| vec![(index, RequestRefused)];
     let cases: [(&str, Vec<Vec<Happened>>, &str); _] = [
         ("two of three", vec![well(2), ill(0), ill(1)], "OOU"),
-        ("all: each is given requests again", vec![well(2), ill(0), ill(1), ill(2)], "UUU"),
+        ("all", vec![well(2), ill(0), ill(1), ill(2)], "OOO!"),
         ("one of all is well again", vec![ill(0), ill(1), ill(2), well(1)], "OUO"),
         (
             "those that are gone are not those that are left",
             vec![well(2), ill(0), refused(1), refused(2)],
-            "UGG",
+            "OGG!",
         ),
         (
             "and are no help when they come back ill",
             vec![ill(0), refused(1), refused(2), vec![(1, C(Bad))]],
-            "UUG",
+            "OOG!",
+        ),
+        (
+            "nothing listens anywhere: there is no doubt",
+            [0, 1, 2].map(|i| vec![(i, C(Refused))]).into(),
+            "GGG",
         ),
         (
             "the first of all to come back is not kept waiting",
             [0, 1, 2].map(|i| vec![(i, C(Refused))]).into_iter().chain([vec![(1, C(Good))]]).collect(),
-            "GUG",
+            "GOG!",
         ),
         ("until one is well", vec![ill(0), refused(1), refused(2), well(2)], "OGU"),
     ];
     for (name, parts, expected) in cases {
         assert_eq!(play(3, &health(2, 3), &parts.concat()), expected, "{name}");
     }
-    assert_eq!(play(1, &health(1, 1), &[(0, C(Bad)), (0, C(Late))]), "u", "a single one");
+    assert_eq!(play(1, &health(1, 1), &[(0, C(Bad)), (0, C(Late))]), "O!", "a single one");
     assert_eq!(play(1, &health(1, 1), &[(0, C(Refused))]), "G", "nothing listens: there is no doubt");
 }
 
@@ -134,11 +150,42 @@ fn checks_alone_never_take_the_last_one_out() {
 fn other_limits_hold_for_what_was_counted_before() {
     let roster = roster(&[1, 1]);
     let cell = &roster.backends[0].cell;
-    let checked = Checked { finding: Late, began: Nanos(1), ended: Nanos(2) };
+    let checked = found(Late, Nanos(1), Nanos(2));
     assert!(!note(cell, &health(2, 10), checked) && !note(cell, &health(2, 10), checked));
     assert!(note(cell, &health(2, 3), checked), "a reload has lowered the limit: this is the third");
     settle(&roster, Nanos(3));
     assert_eq!((cell.state.get(), cell.state.since()), (State::Out, Nanos(3)));
+}
+
+#[test]
+fn what_is_down_says_why() {
+    let on = |events: &[Event]| -> Option<DownReason> {
+        let roster = roster(&[1, 1]);
+        let cell = &roster.backends[0].cell;
+        for (event, at) in events.iter().zip(1..) {
+            match event {
+                C(finding) => {
+                    let _ = note(cell, &health(2, 2), found(*finding, Nanos(at), Nanos(at)));
+                }
+                _ => cell.connect_failed(Nanos(at), DownReason::Timeout),
+            }
+            settle(&roster, Nanos(at));
+        }
+        cell.down_reason()
+    };
+    let cases: [(&[Event], Option<DownReason>); _] = [
+        (&[C(Bad)], None),
+        (&[C(Bad), C(Bad)], Some(DownReason::CheckStatus(500))),
+        (&[C(Bad), C(Late)], Some(DownReason::CheckTimeout)),
+        (&[C(Bad), C(Bad), C(Good), C(Good)], None),
+        (&[C(Refused)], Some(DownReason::Refused)),
+        (&[RequestRefused, C(Late)], Some(DownReason::Timeout)),
+        (&[RequestRefused, C(Bad)], Some(DownReason::CheckStatus(500))),
+        (&[RequestRefused, C(Good)], Some(DownReason::Timeout)),
+    ];
+    for (events, reason) in cases {
+        assert_eq!(on(events), reason, "{events:?}");
+    }
 }
 
 /// It starts anew, and the streak that brought it back goes on.
@@ -147,9 +194,9 @@ fn what_comes_back_has_no_past() {
     let roster = roster(&[1, 1]);
     let cell = &roster.backends[0].cell;
     cell.latency_ns.store(5_000_000_000, Relaxed);
-    cell.connect_failed(Nanos(1));
+    cell.connect_failed(Nanos(1), DownReason::Refused);
     for at in [2, 3] {
-        let _ = note(cell, &health(2, 3), Checked { finding: Good, began: Nanos(at), ended: Nanos(at) });
+        let _ = note(cell, &health(2, 3), found(Good, Nanos(at), Nanos(at)));
     }
     assert_eq!((cell.state.get(), cell.latency_ns.load(Relaxed)), (State::Up, 0));
     assert_eq!((cell.streak.load(Relaxed), cell.is_ill.load(Relaxed)), (2, false));

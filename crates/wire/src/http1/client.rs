@@ -8,6 +8,7 @@ use super::response::{ParsedResponse, ResponseParser};
 use crate::socket::{Peek, Socket};
 use std::os::fd::BorrowedFd;
 use std::task::{Context, Poll, ready};
+use tidegate_core::descriptors::Held;
 use tidegate_core::exchange::{Fault, Fill, Sink, Source};
 use tidegate_core::head::{Fields, Length, RequestHead, ResponseHead};
 use tidegate_core::limits::HeadLimits;
@@ -29,6 +30,8 @@ pub struct Upstream {
     pub is_reused: bool,
     is_keep_alive: bool,
     is_tunnel: bool,
+    /// Its descriptor, for as long as it is open.
+    _held: Option<Held>,
 }
 
 impl Upstream {
@@ -45,7 +48,13 @@ impl Upstream {
             is_reused: false,
             is_keep_alive: false,
             is_tunnel: false,
+            _held: None,
         }
+    }
+
+    /// One whose descriptor is counted.
+    pub fn holding(self, held: Held) -> Upstream {
+        Upstream { _held: Some(held), ..self }
     }
 
     /// Puts a request's head; it is written with the first send or finish.

@@ -3,6 +3,7 @@
 use super::*;
 use crate::balancers::draw::Dice;
 use crate::balancers::simulation::{BEGIN, Seen, Service, World, built, ms, normal, pick, roster, steady};
+use tidegate_core::state::DownReason;
 
 fn at_s(second: u64) -> Nanos {
     Nanos(second * 1_000_000_000)
@@ -280,7 +281,7 @@ fn one_that_comes_back_is_neither_flooded_nor_starved() {
         let (balancer, roster) = (built(&KIND), roster(&[1, 1, 1]));
         let known = |index: usize| (0..8).map(move |_| (index, Sample::Answered(usual)));
         (0..3).flat_map(known).for_each(|(index, sample)| balancer.observe(&roster, index, at_s(5), sample));
-        roster.backends[0].cell.connect_failed(at_s(5));
+        roster.backends[0].cell.connect_failed(at_s(5), DownReason::Refused);
         roster.backends[0].cell.connected(at_s(6));
         (0..2).for_each(|_| balancer.observe(&roster, 0, at_s(6), Sample::Answered(first_answers)));
         // 300 requests/s, none of which meets another.

@@ -42,7 +42,9 @@ impl Balancer for RoundRobin {
             let (index, round) = ((turn % count) as usize, turn / count);
             let backend = &roster.backends[index];
             let weight_max = self.weight_max.at_least(backend.weight);
-            if takes_turn(index, round, backend.weight, weight_max) && is_usable(&pick, index, backend) {
+            if takes_turn(index, round, backend.weight, weight_max)
+                && is_usable(roster, &pick, index, backend)
+            {
                 return Some(index);
             }
         }

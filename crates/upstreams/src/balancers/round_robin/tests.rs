@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::balancers::simulation::{pick, roster};
+use tidegate_core::state::DownReason;
 
 const NOW: Nanos = Nanos(1);
 
@@ -40,7 +41,7 @@ fn weights_are_exact_and_interleaved() {
 #[test]
 fn the_turns_of_one_that_is_down_are_spread_over_all_others() {
     let roster = roster(&[1, 1, 1, 1]);
-    roster.backends[1].cell.connect_failed(NOW);
+    roster.backends[1].cell.connect_failed(NOW, DownReason::Refused);
     assert_eq!(order(&RoundRobin::default(), &roster, 6), [0, 2, 3, 0, 2, 3]);
 }
 
