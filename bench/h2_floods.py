@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from bench import origin
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-HEADERS, RST_STREAM, SETTINGS, PING, CONTINUATION = 1, 3, 4, 6, 9
+HEADERS, RST_STREAM, SETTINGS, PING, WINDOW_UPDATE, CONTINUATION = 1, 3, 4, 6, 8, 9
 END_STREAM, END_HEADERS = 1, 4
 INITIAL_WINDOW_SIZE, CANCEL = 4, 8
 TICK_S = 0.01
@@ -27,6 +27,10 @@ OPEN_MAX = 200
 RESETS, FRAMES = 250, 1200
 # Connections with windows that never open, and streams of each: nearly all that there may be.
 HELD, STREAMS = 10, 99
+# What is asked of the gateway itself by clients that open all windows and read nothing, a thousand streams a second.
+FIXED, FIXED_BYTES, UNREAD_PER_S = "/fixed", 60_000, 10
+# Requests whose head is too large once it is unpacked, beyond the 100 that a connection is let, and fields of each.
+BOMBS, BOMB_FIELDS = 120, 20
 
 
 @dataclass(frozen=True)
@@ -73,17 +77,32 @@ def flood(kind):
     if kind == "zero-windows":
         asked = [frame(HEADERS, END_HEADERS | END_STREAM, 2 * n + 1, get(origin.BIG)) for n in range(STREAMS)]
         return b"".join(asked), STREAMS
+    if kind == "unread":
+        asked = [frame(HEADERS, END_HEADERS | END_STREAM, 2 * n + 1, get(FIXED)) for n in range(STREAMS)]
+        return frame(WINDOW_UPDATE, 0, 0, struct.pack(">I", 0x7F00_0000)) + b"".join(asked), STREAMS
+    if kind == "slow-heads":
+        return frame(HEADERS, END_STREAM, 1, get("/")), 1
+    if kind == "hpack":
+        # A field of 4,000 bytes goes into the table (RFC 7541 §6.2.1), and is then named by one byte each.
+        first = get("/") + b"\x40\x01x\x7f\x81\x1e" + b"v" * 4000
+        named = b"\xbe" * BOMB_FIELDS
+        bombs = [first + named] + [get("/") + named] * (BOMBS - 1)
+        sent = [frame(HEADERS, END_HEADERS | END_STREAM, 2 * n + 1, bomb) for n, bomb in enumerate(bombs)]
+        return b"".join(sent), BOMBS
     one = {"settings": frame(SETTINGS, 0, 0, struct.pack(">HI", 3, 100)), "ping": frame(PING, 0, 0, bytes(8))}[kind]
     return one * FRAMES, FRAMES
 
 
-KINDS = ("rapid-reset", "continuation", "settings", "ping", "zero-windows")
+KINDS = ("rapid-reset", "continuation", "settings", "ping", "slow-heads", "hpack", "zero-windows", "unread")
+# Those that break no rule at once: the gateway has to live with them.
+PATIENT = ("zero-windows", "unread")
 
 
 class Connection:
     """Sends what it was given as fast as it is taken."""
 
-    def __init__(self, port, data):
+    def __init__(self, port, data, reads=True):
+        self.reads = reads
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=5)
         self.socket.setblocking(False)
         self.left = memoryview(data)
@@ -97,6 +116,8 @@ class Connection:
             pass
         except OSError:
             return False
+        if not self.reads:
+            return True
         try:
             while piece := self.socket.recv(65536):
                 if len(piece) < 65536:
@@ -111,13 +132,16 @@ class Connection:
 def drive(plan):
     """Never returns."""
     data, frames = flood(plan.kind)
+    reads = plan.kind != "unread"
     is_held = plan.kind == "zero-windows"
-    settings = frame(SETTINGS, 0, 0, struct.pack(">HI", INITIAL_WINDOW_SIZE, 0) if is_held else b"")
+    window = {"zero-windows": 0, "unread": 0x7FFF_FFFF}.get(plan.kind)
+    settings = frame(SETTINGS, 0, 0, b"" if window is None else struct.pack(">HI", INITIAL_WINDOW_SIZE, window))
     data = PREFACE + settings + data
     counts, connections, selector = Counts(), [], selectors.DefaultSelector()
 
     def end(connection):
-        selector.unregister(connection.socket)
+        if reads:
+            selector.unregister(connection.socket)
         connections.remove(connection)
         connection.socket.close()
 
@@ -129,9 +153,10 @@ def drive(plan):
         for _ in range(min(wanted - counts.begun, 2 * max(1, int(plan.per_s * TICK_S)))):
             if len(connections) >= OPEN_MAX:
                 end(connections[0])
-            connection = Connection(plan.port, data)
+            connection = Connection(plan.port, data, reads)
             connections.append(connection)
-            selector.register(connection.socket, selectors.EVENT_READ, connection)
+            if reads:
+                selector.register(connection.socket, selectors.EVENT_READ, connection)
             counts.begun += 1
             if not connection.act():
                 end(connection)

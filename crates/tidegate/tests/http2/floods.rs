@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use tidegate_testkit::backend::OK;
 use tidegate_testkit::gateway::await_true;
-use tidegate_testkit::{Gateway, RawBackend};
+use tidegate_testkit::{Gateway, RawBackend, Setup};
 
 use crate::frames::{
     CONTINUATION, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, HEADERS, Outcome, PING, Peer, RST_STREAM,
@@ -267,6 +267,43 @@ fn a_thousand_streams_that_want_a_mebibyte_of_a_client_that_does_not_read() {
             .collect();
         await_true("the backends are asked", Duration::from_secs(20), || {
             backend.connections() > CONNECTIONS * STREAMS / 2
+        });
+        std::thread::sleep(SETTLE_TIME);
+        drop(peers);
+    });
+    await_nothing_under_way(&gateway);
+    gateway.stop();
+}
+
+/// The same of an answer that the gateway gives by itself, so that nothing slows it down.
+#[test]
+fn a_thousand_streams_of_a_fixed_answer_of_a_client_that_does_not_read() {
+    let backend = RawBackend::answering(OK);
+    let body = "x".repeat(60_000);
+    let gateway =
+        Setup::new(env!("CARGO_BIN_EXE_tidegate")).workers(1).protocols("[h1, h2]").start(&format!(
+            "services: {{ origin: \"{}\" }}\nroutes:\n  - {{ match: /good, to: origin }}\n\
+         \x20 - {{ match: /fixed, to: {{ respond: {{ body: {body} }} }} }}",
+            backend.address
+        ));
+    beside_a_good_client("fixed answers, nothing read", &gateway, |address| {
+        let peers: Vec<Peer> = (0..CONNECTIONS)
+            .map(|_| {
+                let mut peer = Peer::with_settings(address, &[(4, 0x7fff_ffff)]);
+                peer.send(&frame(WINDOW_UPDATE, 0, 0, &[0x7f, 0, 0, 0]));
+                let asked: Vec<u8> = (0..STREAMS)
+                    .flat_map(|_| {
+                        let stream = peer.stream();
+                        frame(HEADERS, END_HEADERS | END_STREAM, stream, &block(&get("/fixed")))
+                    })
+                    .collect();
+                peer.send(&asked);
+                peer
+            })
+            .collect();
+        // What the sockets' buffers take is answered.
+        await_true("answers are under way", Duration::from_secs(20), || {
+            gateway.metric("tidegate_requests_total", &["route=\"/fixed\""]) >= 50.0
         });
         std::thread::sleep(SETTLE_TIME);
         drop(peers);

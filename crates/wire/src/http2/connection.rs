@@ -7,6 +7,7 @@ use http::Request;
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -114,6 +115,13 @@ pub async fn serve<H: Handler, G>(
     linger(&link, &timer).await;
 }
 
+/// Wakes the task once the worker has looked at its sockets. A plain wake would have it run again before that, up to 61 times:
+/// with some connections that always have more to do, everybody else would wait for as many of their turns.
+fn let_others_go_first(cx: &mut Context<'_>) {
+    // Whoever yields is woken by the runtime, also when what it yields with is gone.
+    let _ = pin!(tokio::task::yield_now()).poll(cx);
+}
+
 /// Whether a connection goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Going {
@@ -130,8 +138,14 @@ impl<H: Handler> Connection<H> {
             Going::On => self.look_at_time(cx),
             Going::Over => Going::Over,
         };
-        self.ready.leave();
-        if going == Going::Over { Poll::Ready(()) } else { Poll::Pending }
+        let is_unfinished = self.ready.leave();
+        if going == Going::Over {
+            return Poll::Ready(());
+        }
+        if is_unfinished {
+            let_others_go_first(cx);
+        }
+        Poll::Pending
     }
 
     /// Everything that can be done now, within bounds.
@@ -246,5 +260,35 @@ impl<H: Handler> Connection<H> {
             cx.waker().wake_by_ref();
         }
         Going::On
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+    use std::os::unix::net::UnixStream;
+
+    #[test]
+    fn a_task_that_always_goes_on_lets_a_socket_be_heard_behind_each_turn() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
+        let turns = Rc::new(Cell::new(0));
+        let counted = turns.clone();
+        let heard = async {
+            let (mut far, near) = UnixStream::pair().unwrap();
+            near.set_nonblocking(true).unwrap();
+            let near = tokio::net::UnixStream::from_std(near).unwrap();
+            // The runtime has looked at it once and found nothing.
+            tokio::task::yield_now().await;
+            let _greedy = tokio::task::spawn_local(poll_fn(move |cx| {
+                counted.set(counted.get() + 1);
+                let_others_go_first(cx);
+                Poll::<()>::Pending
+            }));
+            far.write_all(b"x").unwrap();
+            near.readable().await.unwrap();
+        };
+        tokio::task::LocalSet::new().block_on(&runtime, heard);
+        assert!((1..=3).contains(&turns.get()), "{} turns", turns.get());
     }
 }

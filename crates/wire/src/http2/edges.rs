@@ -32,6 +32,7 @@ pub(super) async fn shake_hands(
     timer.set_after(limits.head_time);
     let mut handshake = pin!(limits::settings(&limits.head).handshake::<_, Piece>(End(link.clone())));
     poll_fn(|cx| {
+        link.borrow_mut().begin_turn();
         let shaken = handshake.as_mut().poll(cx);
         match (shaken, link.borrow_mut().poll_flush(cx)) {
             (_, Poll::Ready(Err(_))) => Poll::Ready(None),
@@ -52,7 +53,9 @@ pub(super) async fn end_streams(mut streams: Streams, ready: &Arc<Ready>, timer:
         ready.enter(cx.waker());
         streams.run(STREAM_TURNS_MAX);
         ready.take(CONNECTION);
-        ready.leave();
+        if ready.leave() {
+            cx.waker().wake_by_ref();
+        }
         if streams.count() == 0 { Poll::Ready(()) } else { timer.poll(cx) }
     })
     .await;
@@ -66,6 +69,7 @@ pub(super) async fn linger(link: &Rc<RefCell<Link>>, timer: &Timer) {
     let mut is_flushed = false;
     poll_fn(|cx| {
         let link = &mut *link.borrow_mut();
+        link.begin_turn();
         if !is_flushed {
             match link.poll_flush(cx) {
                 Poll::Ready(Ok(())) => {

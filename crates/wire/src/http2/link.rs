@@ -23,6 +23,9 @@ const COLLECTED_BYTES_MAX: usize = 16 << 10;
 /// requests are 100 streams and more.
 const READ_BYTES_MAX: usize = 64 << 10;
 
+/// What is written in one turn, for the same reason: a socket on this machine takes megabytes at once.
+const WRITE_BYTES_MAX: usize = 64 << 10;
+
 /// A connection's socket.
 pub(super) struct Link {
     pub(super) socket: Socket,
@@ -33,6 +36,7 @@ pub(super) struct Link {
     /// Bytes written so far.
     written: u64,
     read_in_turn: usize,
+    written_in_turn: usize,
     slow: RateWatch,
 }
 
@@ -46,6 +50,7 @@ impl Link {
             at: 0,
             written: 0,
             read_in_turn: 0,
+            written_in_turn: 0,
             slow: RateWatch::default(),
         }
     }
@@ -53,6 +58,7 @@ impl Link {
     /// A turn of the connection begins.
     pub(super) fn begin_turn(&mut self) {
         self.read_in_turn = 0;
+        self.written_in_turn = 0;
         self.socket.begin_turn();
     }
 
@@ -101,9 +107,15 @@ impl Link {
             if count == 0 {
                 return Poll::Ready(Ok(0));
             }
+            if self.written_in_turn >= WRITE_BYTES_MAX {
+                // The next turn goes on.
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
             let pending = pending.len();
             let n = ready!(self.socket.poll_write(cx, &all[..count]))?;
             self.written += n as u64;
+            self.written_in_turn += n;
             if self.slow.is_waiting() {
                 self.slow.moving(clock::coarse());
             }

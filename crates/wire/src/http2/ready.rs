@@ -41,13 +41,12 @@ impl Ready {
         known.clone_from(task);
     }
 
-    /// The task ends its turn. What was woken and not looked at wakes it again: whoever woke it may have seen the
-    /// task run.
-    pub(super) fn leave(&self) {
+    /// The task ends its turn. Says whether a part was woken and not looked at: then the task has to come again by itself,
+    /// as whoever woke the part may have seen the task run.
+    #[must_use]
+    pub(super) fn leave(&self) -> bool {
         self.is_running.store(false, SeqCst);
-        if self.bits.iter().any(|word| word.load(SeqCst) != 0) {
-            self.wake_task();
-        }
+        self.bits.iter().any(|word| word.load(SeqCst) != 0)
     }
 
     /// Wakes a part.
@@ -119,7 +118,7 @@ mod tests {
         let ready = Ready::new();
         let count = Arc::new(Count(AtomicUsize::new(0)));
         ready.enter(&Waker::from(count.clone()));
-        ready.leave();
+        assert!(!ready.leave());
         let told = || count.0.load(SeqCst);
         for part in [0, 63, 64, 99] {
             ready.waker(part).wake();
@@ -137,7 +136,8 @@ mod tests {
         ready.enter(&Waker::from(count.clone()));
         ready.waker(7).wake();
         assert_eq!(told(), 5, "the task runs and will look");
-        ready.leave();
-        assert_eq!(told(), 6, "it did not look");
+        assert!(ready.leave(), "it did not look");
+        ready.waker(8).wake();
+        assert_eq!(told(), 6, "it runs no more");
     }
 }
