@@ -148,6 +148,10 @@ fn pseudo() -> Vec<Case> {
         but("h2-path-above", (":path", "/../a"), BAD),
         but("h2-path-empty", (":path", ""), BAD),
         but("h2-path-abs", (":path", "http://evil.test/a"), BAD),
+        but("h2-path-fragment", (":path", "/a#b"), BAD),
+        but("h2-path-query-fragment", (":path", "/a?b=1#c"), BAD),
+        but("h2-authority-fragment", (":authority", "api.test#x"), BAD),
+        but("h2-authority-query", (":authority", "api.test?x"), BAD),
         but("h2-path-relative", (":path", "a"), BAD),
         but("h2-path-star", (":path", "*"), BAD),
         but("h2-path-escaped", (":path", "/%61/%c3%a9/./%3f?q=%0d%0a"),
@@ -187,8 +191,9 @@ fn trailers() -> Vec<Case> {
         Case { trailers: Some(trailers), ..post(id, announced, HELLO, expected) }
     };
     vec![
-        // Malformed by RFC 9113 §8.1; `h2` drops it, and nobody sees it.
-        ending("h2-pseudo-trailer", &[], &[(":method", "GET")], Arrives(ALONE)),
+        // Malformed by RFC 9113 §8.1.
+        ending("h2-pseudo-trailer", &[], &[(":method", "GET")], BAD),
+        ending("h2-pseudo-trailer-beside", &[], &[("x-sum", "1"), (":path", "/b")], BAD),
         ending("h2-trailer-connection", &[], &[("connection", "close")], RESET),
         ending("h2-trailer-framing", &[], &[("content-length", "5")], BAD),
         ending("h2-trailer-host", &[], &[("host", "evil.test")], BAD),

@@ -88,6 +88,7 @@ pub async fn serve<H: Handler, G>(
         client,
         serving,
         outflow: Rc::new(Outflow::default()),
+        flaws: link.borrow().watch.flaws.clone(),
         streams: Cell::new(0),
         refused: Cell::new(0),
     });

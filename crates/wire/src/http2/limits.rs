@@ -22,7 +22,7 @@ const FAULTS_MAX: usize = 100;
 /// Requests of a connection that were answered with a refusal before they were one.
 pub(super) const REFUSED_MAX: u32 = 100;
 /// The table of compressed fields we keep for a client: the protocol's own.
-const FIELD_TABLE_BYTES: u32 = 4 << 10;
+pub(super) const FIELD_TABLE_BYTES: u32 = 4 << 10;
 
 /// What `h2` is told. It bounds CONTINUATION frames by the size of a head, and small DATA frames by the window.
 pub(super) fn settings(head: &HeadLimits) -> Builder {

@@ -4,7 +4,9 @@
 
 mod connection;
 mod edges;
+mod follow;
 mod head;
+mod huffman;
 mod limits;
 mod link;
 mod outflow;

@@ -4,6 +4,7 @@ use bytes::{Buf, Bytes};
 use h2::RecvStream;
 use http::HeaderMap;
 use std::collections::VecDeque;
+use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use tidegate_core::exchange::{Fault, Fill};
 use tidegate_core::head::Fields;
@@ -12,6 +13,7 @@ use tidegate_core::name::Name;
 use tidegate_core::outcome::Refusal;
 
 use super::head;
+use super::watch::{Flaw, Flaws};
 use crate::http1::chunked::drop_undeclared;
 
 /// So much of a body is kept for another try: as much as HTTP/1 keeps, and less than a client may send unasked.
@@ -36,10 +38,11 @@ pub(super) struct Receiving {
     /// The trailers that may go on, as Trailer fields; `None` is all of them.
     announced: Option<Fields>,
     is_over: bool,
+    flaws: Rc<Flaws>,
 }
 
 impl Receiving {
-    pub(super) fn new(stream: RecvStream) -> Receiving {
+    pub(super) fn new(stream: RecvStream, flaws: Rc<Flaws>) -> Receiving {
         Receiving {
             is_over: stream.is_end_stream(),
             stream,
@@ -50,6 +53,7 @@ impl Receiving {
             released: 0,
             trailers: Fields::default(),
             announced: None,
+            flaws,
         }
     }
 
@@ -82,6 +86,9 @@ impl Receiving {
     }
 
     fn take_trailers(&mut self, map: &HeaderMap) -> Result<(), Refusal> {
+        if self.flaws.take(self.stream.stream_id().as_u32(), Flaw::Pseudo) {
+            return Err(Refusal::bad("pseudo-field in trailers"));
+        }
         head::trailers(map, &mut self.trailers)?;
         if let Some(announced) = &self.announced {
             drop_undeclared(&mut self.trailers, announced);

@@ -20,6 +20,7 @@ use super::outflow::{Outflow, Piece};
 use super::pace::{Pace, Way};
 use super::receiving::Receiving;
 use super::sending::Sending;
+use super::watch::{Flaw, Flaws};
 use crate::http1::server::{Serving, Stage};
 use crate::scratch::{self, Leased};
 
@@ -28,6 +29,7 @@ pub(super) struct Shared {
     pub(super) client: Client,
     pub(super) serving: Rc<Serving>,
     pub(super) outflow: Rc<Outflow>,
+    pub(super) flaws: Rc<Flaws>,
     /// Streams under way.
     pub(super) streams: Cell<u32>,
     /// Requests that were refused here.
@@ -77,11 +79,15 @@ pub(super) async fn serve<H: Handler>(
     respond: SendResponse<Piece>,
 ) {
     let (parts, body) = request.into_parts();
-    let receiving = Receiving::new(body);
+    let has_fragment = shared.flaws.take(body.stream_id().as_u32(), Flaw::Fragment);
+    let receiving = Receiving::new(body, shared.flaws.clone());
     let follows = if receiving.is_untouched() { Follows::Something } else { Follows::Nothing };
     let mut head: Leased<RequestHead> = Leased::take();
     let limits = shared.serving.limits.get().head;
-    let announced = head::request(&parts, follows, &limits, &mut head);
+    let mut announced = head::request(&parts, follows, &limits, &mut head);
+    if has_fragment {
+        announced = announced.and(Err(Refusal::bad("fragment in the request target")));
+    }
     drop(parts);
     let sending = Sending::new(respond, shared.outflow.clone());
     let mut stream = Stream {

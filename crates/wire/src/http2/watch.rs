@@ -1,9 +1,13 @@
-//! Looks at the frames a client sends as they pass on their way to `h2`: only at their first nine bytes. Counts those
-//! that cost us work and the client nothing, and knows whether a head has begun and not ended. What frames mean is for
-//! `h2` to judge. Pure.
+//! Looks at the frames a client sends as they pass on their way to `h2`: at their first nine bytes, and at header blocks.
+//! Counts those that cost us work and the client nothing, knows whether a head has begun and not ended, and notes what `h2`
+//! drops of header blocks without a word. What frames mean is for `h2` to judge. Pure.
 
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::time::Duration;
 use tidegate_core::clock::Nanos;
+
+use super::follow::Follower;
 
 /// What is counted is counted for so long.
 const WINDOW: Duration = Duration::from_secs(60);
@@ -25,6 +29,45 @@ const WINDOW_UPDATE: u8 = 0x8;
 const CONTINUATION: u8 = 0x9;
 const END_STREAM: u8 = 0x1;
 const END_HEADERS: u8 = 0x4;
+const PADDED: u8 = 0x8;
+const PRIORITY: u8 = 0x20;
+/// Bytes of the priority that a head may begin with (RFC 9113 §6.2).
+const PRIORITY_BYTES: usize = 5;
+
+/// Flaws that nobody has asked for: of streams that `h2` refused. As many as it forgives malformed ones.
+const FLAWS_MAX: usize = 100;
+
+/// What was wrong with a message although `h2` passes it on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Flaw {
+    /// A fragment in `:path`, which is no part of a request target (RFC 9113 §8.3.1).
+    Fragment,
+    /// Pseudo-fields in trailers (RFC 9113 §8.1).
+    Pseudo,
+}
+
+/// The flaws of a connection's streams.
+#[derive(Debug, Default)]
+pub(super) struct Flaws(RefCell<Vec<(u32, Flaw)>>);
+
+impl Flaws {
+    /// Whether a stream's message has this one. It is forgotten with the answer.
+    pub(super) fn take(&self, stream: u32, flaw: Flaw) -> bool {
+        let mut flaws = self.0.borrow_mut();
+        let found = flaws.iter().position(|noted| *noted == (stream, flaw));
+        found.is_some_and(|at| flaws.swap_remove(at) == (stream, flaw))
+    }
+}
+
+/// The part of a header block's frame that is to come.
+#[derive(Clone, Copy, Debug, Default)]
+struct Block {
+    is_padded: bool,
+    /// Bytes before the block's own.
+    lead: usize,
+    /// Bytes behind them.
+    padding: usize,
+}
 
 /// The frames of one connection.
 pub(super) struct Watch {
@@ -39,6 +82,14 @@ pub(super) struct Watch {
     window_began: Nanos,
     resets: u32,
     idle_frames: u32,
+    follower: Follower,
+    /// Of the frame under way, if it is of a header block.
+    block: Option<Block>,
+    block_stream: u32,
+    /// The last stream that was begun: blocks of those before are trailers.
+    last_stream: u32,
+    are_trailers: bool,
+    pub(super) flaws: Rc<Flaws>,
 }
 
 impl Watch {
@@ -53,6 +104,12 @@ impl Watch {
             window_began: Nanos(0),
             resets: 0,
             idle_frames: 0,
+            follower: Follower::new(),
+            block: None,
+            block_stream: 0,
+            last_stream: 0,
+            are_trailers: false,
+            flaws: Rc::default(),
         }
     }
 
@@ -61,6 +118,7 @@ impl Watch {
         while !bytes.is_empty() {
             if self.skip > 0 {
                 let n = self.skip.min(bytes.len());
+                self.follow(&bytes[..n]);
                 self.skip -= n;
                 bytes = &bytes[n..];
             } else {
@@ -76,18 +134,48 @@ impl Watch {
             if self.skip == 0 && self.ends_block && self.head_bytes == 0 {
                 self.ends_block = false;
                 self.block_since = None;
+                self.end_block();
             }
         }
     }
 
     /// Whether the client sends more than anyone needs to.
     pub(super) fn is_flooded(&self) -> bool {
-        self.resets > RESETS_MAX || self.idle_frames > IDLE_FRAMES_MAX
+        self.resets > RESETS_MAX
+            || self.idle_frames > IDLE_FRAMES_MAX
+            || self.flaws.0.borrow().len() > FLAWS_MAX
     }
 
     /// Since when a head is under way.
     pub(super) fn head_since(&self) -> Option<Nanos> {
         self.block_since
+    }
+
+    /// Bytes of the frame under way, which has `skip` to come with them.
+    fn follow(&mut self, mut bytes: &[u8]) {
+        let Some(block) = &mut self.block else { return };
+        let mut left = self.skip;
+        if block.is_padded
+            && let [padding, rest @ ..] = bytes
+        {
+            *block = Block { is_padded: false, padding: usize::from(*padding), ..*block };
+            (bytes, left) = (rest, left - 1);
+        }
+        let lead = block.lead.min(bytes.len());
+        block.lead -= lead;
+        let ours = left.saturating_sub(lead + block.padding);
+        let bytes = &bytes[lead..];
+        self.follower.read(&bytes[..ours.min(bytes.len())]);
+    }
+
+    fn end_block(&mut self) {
+        let found = self.follower.end();
+        let flaw = match self.are_trailers {
+            true if found.pseudo => Flaw::Pseudo,
+            false if found.fragment => Flaw::Fragment,
+            _ => return,
+        };
+        self.flaws.0.borrow_mut().push((self.block_stream, flaw));
     }
 
     fn frame(&mut self, now: Nanos) {
@@ -96,12 +184,21 @@ impl Watch {
             self.resets = 0;
             self.idle_frames = 0;
         }
-        let [a, b, c, kind, flags, ..] = self.head;
+        let [a, b, c, kind, flags, stream @ ..] = self.head;
         self.skip = usize::from(a) << 16 | usize::from(b) << 8 | usize::from(c);
+        self.block = matches!(kind, HEADERS | CONTINUATION).then_some(Block::default());
         match kind {
             HEADERS => {
                 self.idle_frames = self.idle_frames.saturating_sub(1);
                 self.block_since = Some(now);
+                self.block = Some(Block {
+                    is_padded: flags & PADDED != 0,
+                    lead: if flags & PRIORITY != 0 { PRIORITY_BYTES } else { 0 },
+                    padding: 0,
+                });
+                self.block_stream = u32::from_be_bytes(stream) & 0x7fff_ffff;
+                self.are_trailers = self.block_stream <= self.last_stream;
+                self.last_stream = self.last_stream.max(self.block_stream);
                 self.ends_block = flags & END_HEADERS != 0;
             }
             CONTINUATION => {
