@@ -212,11 +212,11 @@ pub(crate) enum Ended {
 
 impl End {
     /// The signal that means it.
-    fn signal(self) -> &'static str {
+    fn signal(self) -> Option<&'static str> {
         match self {
-            End::Announced => "SIGTERM",
-            End::AtOnce => "SIGINT",
-            End::Broken => "none",
+            End::Announced => Some("SIGTERM"),
+            End::AtOnce => Some("SIGINT"),
+            End::Broken => None,
         }
     }
 }
@@ -286,12 +286,7 @@ impl Gateway {
         let router = tidegate_admin::router(shared.clone(), access.clone());
         let (admin, admin_name) = admin.into_listener(&control).map_err(no_thread)?;
         control.spawn(tidegate_admin::serve(admin, router));
-        control.spawn(health::run(shared.clone()));
-        control.spawn(reload::bury(shared.clone()));
-        control.spawn(watch::run(shared.clone()));
-        control.spawn(tls::watch_ends(shared.clone()));
-        control.spawn(fold(shared.clone()));
-        control.spawn(descriptors::watch());
+        look_after(&control, &shared);
         control.block_on(shared.keep_good());
         Ok(Gateway {
             greeting,
@@ -349,8 +344,13 @@ impl Gateway {
                 }
             }
         });
-        let (signal, open) = (end.signal(), self.shared.connections());
-        say::info("told to end, finishes what is under way", &[("signal", &signal), ("connections", &open)]);
+        if let Some(signal) = end.signal() {
+            let open = self.shared.connections();
+            say::info(
+                "told to end, finishes what is under way",
+                &[("signal", &signal), ("connections", &open)],
+            );
+        }
         self.end(end);
         say::info("has ended", &[]);
         if end == End::Broken { Ended::Badly } else { Ended::Well }
@@ -421,6 +421,16 @@ fn prepare_state(dir: &Path) -> Result<(), Problem> {
             .hint("set `state: { dir: … }` to a folder this user may write to")
     };
     state::prepare(dir).map_err(problem)
+}
+
+/// Everything beside the requests that runs for as long as the gateway does.
+fn look_after(control: &tokio::runtime::Runtime, shared: &Arc<Shared>) {
+    control.spawn(health::run(shared.clone()));
+    control.spawn(reload::bury(shared.clone()));
+    control.spawn(watch::run(shared.clone()));
+    control.spawn(tls::watch_ends(shared.clone()));
+    control.spawn(fold(shared.clone()));
+    control.spawn(descriptors::watch());
 }
 
 /// Keeps the durations of late up to date.
@@ -528,3 +538,6 @@ fn warn_if_open(config: &Config) {
         say::warn(what, &[("bind", bind), ("token", &token.display())]);
     }
 }
+
+#[cfg(test)]
+mod tests;

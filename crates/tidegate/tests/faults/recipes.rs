@@ -55,89 +55,131 @@ fn cases(
     text
 }
 
+/// A service for each fault, with the backend that has it first.
+struct Stage {
+    gateway: Gateway,
+    /// By service.
+    faulty: Vec<(&'static str, String)>,
+    _backends: Vec<RawBackend>,
+}
+
+const DEAD: &str = "dead";
+
+fn stage() -> Stage {
+    let backend = |acts: fn() -> Vec<Act>| RawBackend::by_request(move |_| acts());
+    let faults = [
+        (
+            "failing",
+            backend(|| vec![Act::Send(b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n".to_vec())]),
+            "",
+        ),
+        ("slow", backend(|| vec![Act::Pause(Duration::from_millis(200)), Act::Send(OK.to_vec())]), ""),
+        ("hanging", backend(|| vec![Act::AwaitEnd]), ", retry: 0"),
+    ];
+    let ill = backend(|| vec![Act::Send(b"HTTP/1.1 418 No\r\nContent-Length: 0\r\n\r\n".to_vec())]);
+    let well = backend(|| vec![Act::Send(OK.to_vec())]);
+    let [dead, gone] = [ports::claim(), ports::claim()].map(|port| format!("127.0.0.1:{port}"));
+    let mut faulty: Vec<(&str, String)> =
+        faults.iter().map(|(name, backend, _)| (*name, backend.address.to_string())).collect();
+    faulty.extend([(DEAD, dead), ("ill", ill.address.to_string()), ("gone", gone)]);
+    let mut config = String::from("services:\n");
+    for (name, address) in &faulty {
+        let more = faults.iter().find(|(fault, _, _)| fault == name).map_or("", |(_, _, more)| more);
+        let _ = match *name {
+            "ill" => writeln!(
+                config,
+                "  ill: {{ backends: \"{address}\", health: {{ path: /h, every: 100ms, unhealthy: 1 }} }}"
+            ),
+            "gone" => writeln!(config, "  gone: \"{address}\""),
+            _ => writeln!(
+                config,
+                "  {name}: {{ backends: [\"{address}\", \"{}\"], balance: round-robin{more} }}",
+                well.address
+            ),
+        };
+    }
+    config += "routes:\n";
+    for (name, _) in &faulty {
+        let _ = writeln!(config, "  - {{ match: /{name}, to: {name} }}");
+    }
+    let gateway = Setup::new(BIN).start(&config);
+    let backends = faults.into_iter().map(|(_, backend, _)| backend).chain([ill, well]).collect();
+    Stage { gateway, faulty, _backends: backends }
+}
+
+impl Stage {
+    /// Asks all but the one that hangs.
+    fn ask(&self) {
+        for (name, _) in self.faulty.iter().filter(|(name, _)| *name != "hanging") {
+            (0..4).for_each(|_| drop(self.gateway.ask(get(name))));
+        }
+    }
+
+    fn labels(&self, service: &str) -> String {
+        let (_, backend) = self.faulty.iter().find(|(name, _)| *name == service).expect("a service");
+        format!("service=\"{service}\", backend=\"{backend}\"")
+    }
+
+    /// What each query of the guide must find.
+    fn expected(&self) -> Vec<(String, Vec<String>)> {
+        let by_backend = |begins: &str, services: &[&str]| {
+            let query = format!("group by (service, backend) (\n{}\n)", recipe(begins));
+            (query, services.iter().map(|service| self.labels(service)).collect())
+        };
+        let by_service = |begins: &str, services: &[&str]| {
+            let query = format!("group by (service) (\n{}\n)", recipe(begins));
+            (query, services.iter().map(|service| format!("service=\"{service}\"")).collect())
+        };
+        vec![
+            by_backend("The backends that are down", &[DEAD, "gone", "ill"]),
+            by_service("Services none of whose backends is up", &["gone", "ill"]),
+            by_service("Of these the ones whose checks", &["ill"]),
+            by_backend("The backends that answer more than", &["failing"]),
+            by_backend("The backends that hang", &["hanging"]),
+            by_backend("The backends that take more than twice", &["slow"]),
+            by_service("Share of failed requests by service", &["failing", "gone"]),
+            (
+                format!("group by (service, outcome) (\n{}\n)", recipe("And why they failed")),
+                // What a backend answers by itself is `ok`.
+                vec!["service=\"gone\", outcome=\"connect_failed\"".into()],
+            ),
+        ]
+    }
+}
+
+fn get(name: &str) -> String {
+    format!("GET /{name} HTTP/1.1\r\nHost: a\r\n\r\n")
+}
+
 #[test]
 fn the_queries_of_the_guide_name_the_faults_they_are_for() {
-    let backend = |acts: fn() -> Vec<Act>| RawBackend::by_request(move |_| acts());
-    let well: [RawBackend; 4] = std::array::from_fn(|_| backend(|| vec![Act::Send(OK.to_vec())]));
-    let failing = backend(|| vec![Act::Send(b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n".to_vec())]);
-    let slow = backend(|| vec![Act::Pause(Duration::from_millis(200)), Act::Send(OK.to_vec())]);
-    let hanging = backend(|| vec![Act::AwaitEnd]);
-    let ill = backend(|| vec![Act::Send(b"HTTP/1.1 418 No\r\nContent-Length: 0\r\n\r\n".to_vec())]);
-    let [dead, gone] = [ports::claim(), ports::claim()].map(|port| format!("127.0.0.1:{port}"));
-    let mut services = String::from("services:\n");
-    let pairs = [
-        ("failing", failing.address.to_string(), ""),
-        ("slow", slow.address.to_string(), ""),
-        ("hanging", hanging.address.to_string(), ", retry: 0"),
-        ("dead", dead.clone(), ""),
-    ];
-    for ((name, faulty, more), well) in pairs.iter().zip(&well) {
-        let well = well.address;
-        let _ = writeln!(
-            services,
-            "  {name}: {{ backends: [\"{faulty}\", \"{well}\"], balance: round-robin{more} }}"
-        );
-    }
-    let at = ill.address;
-    let _ = writeln!(
-        services,
-        "  ill: {{ backends: \"{at}\", health: {{ path: /h, every: 100ms, unhealthy: 1 }} }}"
-    );
-    let _ = writeln!(services, "  gone: \"{gone}\"");
-    let routes = ["failing", "slow", "hanging", "dead", "ill", "gone"]
-        .map(|name| format!("{{ match: /{name}, to: {name} }}"));
-    let gateway = Setup::new(BIN).start(&format!("{services}routes: [{}]", routes.join(", ")));
-    let get = |name: &str| format!("GET /{name} HTTP/1.1\r\nHost: a\r\n\r\n");
-    let ask_all = || {
-        for name in ["failing", "slow", "dead", "ill", "gone"] {
-            (0..4).for_each(|_| drop(gateway.ask(get(name))));
-        }
-    };
-    let mut waiting: Vec<Connection> = Vec::new();
-    let mut hang = || {
-        let mut client = gateway.connect();
-        client.send(get("hanging"));
-        waiting.push(client);
-    };
-    ask_all();
-    (0..2).for_each(|_| hang());
+    let stage = stage();
+    let gateway = &stage.gateway;
+    stage.ask();
+    let waiting: Vec<Connection> = (0..2)
+        .map(|_| {
+            let mut client = gateway.connect();
+            client.send(get("hanging"));
+            client
+        })
+        .collect();
+    let metric = |name: &str, service: &str| gateway.metric(name, &[&format!("service=\"{service}\"")]);
     await_true("all are found out", SOON, || {
-        gateway.metric("tidegate_service_panic", &[]) == 1.0
-            && gateway.metric("tidegate_backend_up", &["service=\"dead\""]) == 1.0
-            && gateway.metric("tidegate_backend_requests_in_flight", &["service=\"hanging\""]) == 1.0
-            && gateway.metric("tidegate_backend_responses_total", &["service=\"hanging\""]) == 1.0
+        metric("tidegate_service_panic", "ill") == 1.0
+            && metric("tidegate_backend_up", DEAD) == 1.0
+            && metric("tidegate_backend_requests_in_flight", "hanging") == 1.0
+            && metric("tidegate_backend_responses_total", "hanging") == 1.0
     });
-    let before = scrape(&gateway);
-    ask_all();
-    let after = scrape(&gateway);
-
-    let of = |service: &str, backend: &str| format!("service=\"{service}\", backend=\"{backend}\"");
-    let named = |service: &str| format!("service=\"{service}\"");
-    let by_backend = |begins: &str| format!("group by (service, backend) (\n{}\n)", recipe(begins));
-    let by_service = |begins: &str| format!("group by (service) (\n{}\n)", recipe(begins));
-    let expected = [
-        (
-            by_backend("The backends that are down"),
-            [("dead", &dead), ("gone", &gone), ("ill", &at.to_string())].map(|(s, b)| of(s, b)).into(),
-        ),
-        (by_service("Services none of whose backends is up"), ["gone", "ill"].map(named).into()),
-        (by_service("Of these the ones whose checks"), vec![named("ill")]),
-        (by_backend("The backends that answer more than"), vec![of("failing", &pairs[0].1)]),
-        (by_backend("The backends that hang"), vec![of("hanging", &pairs[2].1)]),
-        (by_backend("The backends that take more than twice"), vec![of("slow", &pairs[1].1)]),
-        (by_service("Share of failed requests by service"), ["failing", "gone"].map(named).into()),
-        (
-            format!("group by (service, outcome) (\n{}\n)", recipe("And why they failed")),
-            // What a backend answers by itself is `ok`.
-            vec![named("gone") + ", outcome=\"connect_failed\""],
-        ),
-    ];
+    let before = scrape(gateway);
+    stage.ask();
+    let after = scrape(gateway);
     let folder = tempfile::tempdir().expect("make a folder");
     let file = folder.path().join("recipes.yaml");
-    std::fs::write(&file, cases(&before, &after, &expected)).expect("write the cases");
+    std::fs::write(&file, cases(&before, &after, &stage.expected())).expect("write the cases");
     let promtool = Command::new("promtool").args(["test", "rules"]).arg(&file).output();
     let ended = promtool.expect("start promtool; `scripts/test-needs` installs what is missing");
     let said = [ended.stdout, ended.stderr].map(|said| String::from_utf8_lossy(&said).into_owned()).concat();
     assert!(ended.status.success(), "{said}");
-    gateway.stop();
+    drop(waiting);
+    stage.gateway.stop();
 }
