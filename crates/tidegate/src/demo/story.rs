@@ -11,8 +11,8 @@ use super::words;
 
 /// Without an end, the story repeats after so long.
 const ROUND: Duration = Duration::from_secs(20);
-/// Events kept for the screen, which has four lines for them.
-const EVENTS_KEPT: usize = 4;
+/// Events kept for the screen: what the highest has lines for.
+const EVENTS_KEPT: usize = 30;
 
 /// What is to be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -358,7 +358,7 @@ mod tests {
         ];
         assert_eq!(told, expected.map(|(at, text)| (at, text.to_owned())));
         assert!(story.take_news().is_empty());
-        assert_eq!(story.events().len(), EVENTS_KEPT);
+        assert_eq!(story.events().len(), expected.len());
         assert_eq!(story.events().back().unwrap().text, expected[4].1);
     }
 

@@ -12,8 +12,18 @@ use super::words;
 const COLUMNS_MAX: usize = 130;
 /// From this width on there is room for a sparkline behind each instance.
 const COLUMNS_WIDE: usize = 100;
-/// Where the table's columns end before the sparkline, with a gap.
+/// Where the table's columns end before the sparkline, with a gap. Narrower terminals have a narrower table.
 const TABLE_COLUMNS: usize = 67;
+/// Below this width the steps of the story have shorter names.
+const COLUMNS_USUAL: usize = 80;
+/// Lines of the picture beside events, charts and instances.
+const LINES_FIXED: usize = 10;
+/// Lines of what to try meanwhile, which a low terminal has no room for.
+const LINES_MEANWHILE: usize = 3;
+/// Events that come before charts grow beyond a line.
+const EVENTS_FIRST: usize = 8;
+/// Taller charts say no more.
+const CHART_LINES_MAX: usize = 8;
 
 /// Whether status is coloured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,29 +67,53 @@ pub(super) struct Scene<'a> {
     pub(super) way_out: &'a str,
 }
 
+/// How the lines of a terminal are shared out. What is asked for depends on its size alone, so nothing jumps.
+struct Shares {
+    /// Of each of the two charts; at least one.
+    chart: usize,
+    events: usize,
+    has_meanwhile: bool,
+}
+
+impl Shares {
+    fn of(size: Size, rows: usize) -> Shares {
+        let left = |taken: usize| size.lines.saturating_sub(taken);
+        // Two events are worth more than what to try.
+        let has_meanwhile = left(LINES_FIXED + rows + LINES_MEANWHILE) >= 2;
+        let taken = LINES_FIXED + rows + if has_meanwhile { LINES_MEANWHILE } else { 0 };
+        let chart = (1 + left(taken + EVENTS_FIRST) / 2).min(CHART_LINES_MAX);
+        Shares { chart, events: left(taken + 2 * (chart - 1)), has_meanwhile }
+    }
+}
+
 /// The picture for a terminal. What does not fit is cut, from the right and from below.
 pub(super) fn picture(scene: &Scene<'_>, size: Size, ink: Ink) -> Vec<String> {
     let blank = || Line::new(size, ink);
+    let shares = Shares::of(size, scene.rows.len());
     let mut lines = vec![title(scene, blank())];
     lines.extend(bar(scene, blank(), blank()));
     lines.push(blank());
+    let older = scene.events.len().saturating_sub(shares.events);
     lines.extend(
         scene
             .events
             .iter()
+            .skip(older)
             .map(|event| blank().put(&format!(" {:>5}  {}", words::clock(event.at), event.text))),
     );
     lines.push(blank());
-    lines.extend(traffic(scene, [blank(), blank(), blank()]));
+    lines.extend(traffic(scene, shares.chart, &blank));
     lines.push(blank());
     lines.push(head(blank()));
     for (index, row) in scene.rows.iter().enumerate() {
         let is_first = index == 0 || scene.rows[index - 1].service != row.service;
         lines.push(instance(row, if is_first { &row.service } else { "" }, blank()));
     }
-    lines.push(blank());
-    lines.push(blank().put(&format!(" meanwhile   curl {}/catalog/1", scene.gateway)));
-    lines.push(blank().put(&format!("             curl {}/metrics", scene.admin)));
+    if shares.has_meanwhile {
+        lines.push(blank());
+        lines.push(blank().put(&format!(" meanwhile   curl {}/catalog/1", scene.gateway)));
+        lines.push(blank().put(&format!("             curl {}/metrics", scene.admin)));
+    }
     lines.truncate(size.lines);
     lines.into_iter().map(|line| line.text).collect()
 }
@@ -127,28 +161,47 @@ fn bar(scene: &Scene<'_>, bar: Line, labels: Line) -> [Line; 2] {
         })
         .collect();
     let end = if scene.plan.length.is_some() { "end " } else { "again " };
-    let names = ["greedy", "kill", "back", "attack", "typo", "mended"];
-    let named = marks.iter().zip(names).fold(labels, |line, (mark, name)| line.pad(mark + 1).put(name));
-    let labels = named.put_right(end);
+    let names = match labels.columns >= COLUMNS_USUAL {
+        true => ["greedy", "kill", "back", "attack", "typo", "mended"],
+        false => ["greed", "kill", "back", "bad", "typo", "fix"],
+    };
+    // A name that would touch the one before it is left out.
+    let named = marks.iter().zip(names).fold(labels, |line, (mark, name)| match line.used <= *mark {
+        true => line.pad(mark + 1).put(name),
+        false => line,
+    });
+    let has_room = named.used + end.len() < named.columns;
+    let labels = if has_room { named.put_right(end) } else { named };
     [bar.put(&format!(" {drawn}")), labels]
 }
 
-fn traffic(scene: &Scene<'_>, [rate, p99, p50]: [Line; 3]) -> [Line; 3] {
+fn traffic(scene: &Scene<'_>, height: usize, blank: &dyn Fn() -> Line) -> Vec<Line> {
     let clients = scene.clients;
     let failed = format!("{} failed", words::count(scene.failed));
     let colour = if scene.failed == 0 { Colour::None } else { Colour::Red };
-    [
-        rate.put(&format!(" req/s  {:>8}  ", clients.rate.newest()))
-            .put(&words::sparkline(clients.rate.last(MINUTE))),
-        p99.put(&format!(" p99    {:>8}  ", words::time_or_dash(clients.p99)))
-            .put(&words::sparkline(clients.p99_micros.last(MINUTE))),
-        p50.put(&format!(" p50    {:>8}  ", words::time_or_dash(clients.p50)))
-            .put(&format!("{} answered, ", words::count(scene.answered)))
-            .paint(colour, &failed),
-    ]
+    let rate = format!(" req/s  {:>8}  ", clients.rate.newest());
+    let p99 = format!(" p99    {:>8}  ", words::time_or_dash(clients.p99));
+    let charts = [
+        (rate, words::chart(clients.rate.last(MINUTE), height)),
+        (p99, words::chart(clients.p99_micros.last(MINUTE), height)),
+    ];
+    let mut lines = Vec::new();
+    for (label, chart) in charts {
+        for (index, drawn) in chart.iter().enumerate() {
+            // The figure stands at the foot of its chart.
+            let line = if index + 1 == height { blank().put(&label) } else { blank().pad(label.len()) };
+            lines.push(line.put(drawn));
+        }
+    }
+    let p50 = blank().put(&format!(" p50    {:>8}  ", words::time_or_dash(clients.p50)));
+    lines.push(p50.put(&format!("{} answered, ", words::count(scene.answered))).paint(colour, &failed));
+    lines
 }
 
 fn head(line: Line) -> Line {
+    if line.columns < TABLE_COLUMNS {
+        return line.put(" SERVICE  INSTANCE         STATE  BUSY  REQ/S      P50");
+    }
     let is_wide = line.columns >= COLUMNS_WIDE;
     let line = line.put(" SERVICE   INSTANCE               STATE  IN FLIGHT   REQ/S      P50");
     if is_wide { line.pad(TABLE_COLUMNS + 2).put("REQ/S OF THE LAST MINUTE") } else { line }
@@ -157,6 +210,13 @@ fn head(line: Line) -> Line {
 fn instance(row: &Row, service: &str, line: Line) -> Line {
     let (colour, state) = if row.is_down { (Colour::Red, "down") } else { (Colour::Green, "up") };
     let columns = line.columns;
+    if columns < TABLE_COLUMNS {
+        return line
+            .put(&format!(" {service:<8} {:<15}  ", row.address))
+            .paint(colour, &format!("{state:<5}"))
+            .put(&format!("  {:>4}  {:>5}", row.in_flight, row.requests.newest()))
+            .put(&format!("  {:>7}", words::time_or_dash(row.p50)));
+    }
     let line = line
         .put(&format!(" {service:<9} {:<21}  ", row.address))
         .paint(colour, &format!("{state:<5}"))
@@ -310,7 +370,44 @@ mod tests {
         }
         let full = Known { rows: vec![known().rows.remove(1); 7], ..known() };
         let full = Known { events: vec![known().events[0].clone(); 4].into(), ..full };
-        assert!(picture(&scene(&full), Size { lines: 99, ..USUAL }, Ink::Plain).len() <= USUAL.lines);
+        let usual = picture(&scene(&full), USUAL, Ink::Plain);
+        assert!(usual.len() == USUAL.lines && usual[23].contains("/metrics"), "{usual:#?}");
+    }
+
+    #[test]
+    fn names_on_the_bar_never_touch_and_no_figure_is_cut() {
+        for columns in 20..=130 {
+            let lines = picture(&scene(&known()), Size { columns, lines: 24 }, Ink::Plain);
+            for name in lines[2].split_whitespace() {
+                let known = ["greedy", "kill", "back", "attack", "typo", "mended", "end"];
+                let short = ["greed", "bad", "fix"];
+                let is_cut = name.len() < 3;
+                assert!(is_cut || known.contains(&name) || short.contains(&name), "{columns}: {}", lines[2]);
+            }
+            let rows = lines.iter().filter(|line| line.contains("127.0.0.1:900") && line.contains(" up "));
+            assert!(columns < 60 || rows.clone().count() == 2, "{columns}: {lines:#?}");
+            assert!(columns < 60 || rows.clone().all(|row| row.contains("12 ms")), "{columns}: {lines:#?}");
+        }
+    }
+
+    #[test]
+    fn a_high_terminal_is_used_and_a_low_one_keeps_the_table() {
+        let many = |lines: usize| {
+            let mut known = known();
+            known.rows = vec![known.rows.remove(1); 7];
+            let event = known.events[0].clone();
+            known.events = vec![event; 30].into();
+            picture(&scene(&known), Size { columns: 80, lines }, Ink::Plain)
+        };
+        for lines in [20, 24, 40, 60] {
+            let drawn = many(lines);
+            assert_eq!(drawn.len(), lines, "{drawn:#?}");
+            assert_eq!(drawn.iter().filter(|line| line.contains(" up ")).count(), 7, "{drawn:#?}");
+            assert_eq!(drawn.iter().any(|line| line.contains("meanwhile")), lines > 20, "{drawn:#?}");
+        }
+        let of = |lines: usize, part: &str| many(lines).iter().filter(|line| line.contains(part)).count();
+        assert!(of(24, "begin") < of(40, "begin") && of(40, "begin") < of(60, "begin"));
+        assert!(of(24, "█") < of(40, "█") && of(40, "█") < of(60, "█"));
     }
 
     #[test]

@@ -43,9 +43,18 @@ pub(super) fn clock(elapsed: Duration) -> String {
 
 /// Values as a row of blocks of eight heights, the highest value the tallest. One block each; zero is blank.
 pub(super) fn sparkline(values: impl Iterator<Item = u64> + Clone) -> String {
+    chart(values, 1).concat()
+}
+
+/// The same over so many lines, the uppermost first.
+pub(super) fn chart(values: impl Iterator<Item = u64> + Clone, lines: usize) -> Vec<String> {
     const BLOCKS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
-    let highest = values.clone().max().unwrap_or(0).max(1);
-    values.map(|value| BLOCKS[(u128::from(value) * 8).div_ceil(u128::from(highest)) as usize]).collect()
+    let highest = u128::from(values.clone().max().unwrap_or(0).max(1));
+    let height = |value: u64| (u128::from(value) * 8 * lines as u128).div_ceil(highest) as usize;
+    let line = |below: usize| {
+        values.clone().map(|value| BLOCKS[height(value).saturating_sub(8 * below).min(8)]).collect()
+    };
+    (0..lines).rev().map(line).collect()
 }
 
 #[cfg(test)]
