@@ -138,6 +138,26 @@ fn the_version_is_told_to_people_and_to_scripts() {
 }
 
 #[test]
+fn help_is_a_command_too() {
+    let folder = folder();
+    for (asked, same) in [(&["help"][..], &["--help"][..]), (&["help", "run"], &["run", "--help"])] {
+        let (help, expected) = (tidegate(folder.path(), asked), tidegate(folder.path(), same));
+        assert_eq!((help.code, help.stderr.as_str()), (Some(0), ""), "{asked:?}");
+        assert!(help.stdout.contains("Example") && help.stdout == expected.stdout, "{}", help.stdout);
+    }
+}
+
+#[test]
+fn completions_offer_what_help_shows_and_nothing_else() {
+    let folder = folder();
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = tidegate(folder.path(), &["completions", shell]).stdout;
+        assert!(script.contains("validate") && script.contains("config"), "{shell}: {script}");
+        assert!(!script.contains("demo-service") && !script.contains("demo__service"), "{shell}");
+    }
+}
+
+#[test]
 fn completions_are_scripts_that_their_shell_can_read() {
     let folder = folder();
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {

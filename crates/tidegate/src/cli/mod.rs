@@ -32,7 +32,7 @@ const HELP_COLUMNS: usize = 80;
 
 /// One gateway in front of your APIs.
 #[derive(Parser)]
-#[command(name = "tidegate", version, about, after_help = examples::ALL, disable_help_subcommand = true)]
+#[command(name = "tidegate", version, about, after_help = examples::ALL)]
 #[command(max_term_width = HELP_COLUMNS)]
 struct Cli {
     #[command(subcommand)]

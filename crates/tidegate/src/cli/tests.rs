@@ -9,7 +9,7 @@ pub(super) fn commands() -> Vec<(String, Command)> {
     program.build();
     let names: Vec<String> = program
         .get_subcommands()
-        .filter(|command| !command.is_hide_set())
+        .filter(|command| !command.is_hide_set() && command.get_name() != "help")
         .map(|command| command.get_name().to_owned())
         .collect();
     let mut all: Vec<(String, Command)> = vec![("tidegate".into(), program.clone())];
