@@ -1,5 +1,6 @@
 //! Values of the admin listener's keys.
 
+use std::collections::BTreeSet;
 use tidegate_core::settings::{Fault, Word};
 
 /// What clients of the admin listener show: visible ASCII, as it travels in a header field (RFC 6750 §2.1).
@@ -28,6 +29,8 @@ impl Word for Token {
                 Err(Fault::new("holds a character that cannot be sent in a header")
                     .hint("letters, digits and signs alone, as `openssl rand -base64 32` makes them"))
             }
+            _ if is_weak(text) => Err(Fault::new("is too weak: it could be guessed")
+                .hint("at least 12 characters, as `openssl rand -base64 32` makes them; or leave `token` out, and one is made")),
             _ => Ok(Token(text.to_owned())),
         }
     }
@@ -39,6 +42,15 @@ impl Word for Token {
     fn stand_in() -> Token {
         Token(String::from("none"))
     }
+}
+
+/// Whether somebody who may try for years would find it: 12 letters and digits by chance are 71 bits. What a person made
+/// up may still be weak; this is for `admin`, `changeme` and `000000000000`.
+fn is_weak(text: &str) -> bool {
+    const CHARACTERS_MIN: usize = 12;
+    const DIFFERENT_MIN: usize = 5;
+    let different: BTreeSet<char> = text.chars().collect();
+    text.chars().count() < CHARACTERS_MIN || different.len() < DIFFERENT_MIN
 }
 
 /// A name by which the admin listener is asked for: a host, in small letters, without a port.

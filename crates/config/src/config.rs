@@ -282,7 +282,7 @@ settings! {
     pub struct Admin {
         /// Its address.
         pub bind: Placed<Bind> = Placed::default(usual_admin()),
-        /// What clients show as `Authorization: Bearer …`. Unless set it is made at the first start and kept in the file `admin-token` of `state.dir`.
+        /// What clients show as `Authorization: Bearer …`; at least 12 characters. Unless set it is made at the first start and kept in the file `admin-token` of `state.dir`.
         pub token: Option<Secret<Token>>,
         /// Names by which clients may ask for it, as a proxy before it or a name of this machine. IP addresses and `localhost` are always allowed. What else a browser asks for could be a page that pretends to be this listener.
         pub hosts: Vec<OwnName> = Vec::new(),

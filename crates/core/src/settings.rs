@@ -25,6 +25,7 @@ mod reader;
 pub mod reference;
 pub mod schema;
 mod switch;
+mod tried;
 
 pub use containers::{Placed, Table, Toggle};
 pub use reader::{Reader, Rest};

@@ -94,7 +94,16 @@ impl Word for Per {
                     check_name(name)?;
                     Ok(Per::Header(name.to_ascii_lowercase().into()))
                 }
-                None => Err(Fault::choice(text, &["consumer", "ip", "route", "header:NAME"])),
+                None => Err(match text {
+                    "key" | "api_key" | "apikey" | "user" | "client" | "token" | "sub" => Fault::new(
+                        "is not known here",
+                    )
+                    .hint("write `consumer`: who was found to ask, be it by a key, a token or a password"),
+                    "address" | "client_ip" | "remote_addr" => {
+                        Fault::new("is not known here").hint("write `ip`: the address of the client")
+                    }
+                    _ => Fault::choice(text, &["consumer", "ip", "route", "header:NAME"]),
+                }),
             },
         }
     }
@@ -116,7 +125,13 @@ impl Word for Per {
 /// An amount and, in the same word, whose it is: `100/min per consumer`.
 pub(crate) fn split(text: &str) -> Result<(&str, Option<Per>), Fault> {
     match text.split_once(" per ") {
-        Some((amount, per)) => Ok((amount.trim_end(), Some(Per::parse(per.trim())?))),
+        Some((amount, per)) => match Per::parse(per.trim()) {
+            Ok(per) => Ok((amount.trim_end(), Some(per))),
+            Err(fault) if fault.reason == "is not known here" => {
+                Err(Fault { reason: "counts per something that is not known".into(), ..fault })
+            }
+            Err(fault) => Err(fault),
+        },
         None => Ok((text, None)),
     }
 }

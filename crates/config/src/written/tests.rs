@@ -50,18 +50,22 @@ fn nothing_that_is_no_secret_is_hidden() {
 
 #[test]
 fn secrets_are_named_and_never_shown() {
-    check("admin: { token: hunter2 }", "admin", json!({ "token": "[secret]" }));
+    check("admin: { token: hunter2-hunter3 }", "admin", json!({ "token": "[secret]" }));
     check(
         "admin: { token: '${file:secret-for-interpolation}' }",
         "admin",
         json!({ "token": "${file:secret-for-interpolation}" }),
     );
-    check("admin: { token: '${NOT_SET_ANYWHERE:-hunter2}' }", "admin", json!({ "token": "[secret]" }));
-    let config = read("admin: { token: 'hunter2', hosts: gateway.example.com }");
+    check(
+        "admin: { token: '${NOT_SET_ANYWHERE:-hunter2-hunter3}' }",
+        "admin",
+        json!({ "token": "[secret]" }),
+    );
+    let config = read("admin: { token: 'hunter2-hunter3', hosts: gateway.example.com }");
     let token = config.admin.token.as_ref().map(|token| token.reveal().as_str());
-    assert_eq!(token, Some("hunter2"));
+    assert_eq!(token, Some("hunter2-hunter3"));
     for shown in [format!("{config:?}"), format!("{config:#?}"), config.written.json().to_owned()] {
-        assert!(!shown.contains("hunter2"), "{shown}");
+        assert!(!shown.contains("hunter2-hunter3"), "{shown}");
     }
 }
 
@@ -84,14 +88,17 @@ fn what_came_from_outside_is_shown_as_it_was_written() {
 #[test]
 fn messages_about_secrets_do_not_hold_them() {
     for (written, reason) in [
-        ("{ token: \"hunter2 !\", oops: 1 }", "the secret holds a character that cannot be sent in a header"),
-        ("{ oops: 1, token: hunter2 }", "unknown key `oops`"),
-        ("{ token: \"hunter2\", bind: nowhere }", "`nowhere` is not an address"),
-        ("{ token: [hunter2] }", "expected a token of visible ASCII characters, found a list"),
+        (
+            "{ token: \"hunter2-hunter3 !\", oops: 1 }",
+            "the secret holds a character that cannot be sent in a header",
+        ),
+        ("{ oops: 1, token: hunter2-hunter3 }", "unknown key `oops`"),
+        ("{ token: \"hunter2-hunter3\", bind: nowhere }", "`nowhere` is not an address"),
+        ("{ token: [hunter2-hunter3] }", "expected a token of visible ASCII characters, found a list"),
     ] {
         let text = format!("version: 1\nlisten: {{ http: \"127.0.0.1:0\" }}\nadmin: {written}\n");
         let problems = from_text("f", &text, Path::new("/"), &FAMILIES).unwrap_err().to_string();
         assert!(problems.contains(reason), "{problems}");
-        assert!(problems.contains("*******") && !problems.contains("hunter2"), "{problems}");
+        assert!(problems.contains("*******") && !problems.contains("hunter2-hunter3"), "{problems}");
     }
 }

@@ -1,7 +1,7 @@
 //! Reads one map for a `settings!` struct: finds each field's key, and at the end refuses the keys nobody
 //! asked for.
 
-use super::{Setting, expected, listed};
+use super::{Setting, expected, listed, tried};
 use crate::node::{Entry, Node, Value};
 use crate::problem::{Problem, Problems, nearest, quote};
 
@@ -124,6 +124,9 @@ fn misplaced(node: &Node, keys: &[&str], short: Option<&str>) -> Problem {
 /// The problem with a key that nobody reads.
 fn unknown_key(entry: &Entry, keys: &[&str]) -> Problem {
     let problem = Problem::at(&entry.place, format!("unknown key {}", quote(&entry.key)));
+    if let Some(instead) = tried::instead(&entry.key, keys) {
+        return problem.hint(instead);
+    }
     match nearest(&entry.key, keys.iter().copied()) {
         Some(meant) => problem.hint(format!("did you mean `{meant}`?")),
         None => problem.hint(format!("known here: {}", listed(keys))),

@@ -78,6 +78,18 @@ const PERIODS: [(&str, Period); 5] = [
 /// Suffixes of large counts, greatest first; decimal, as they count events.
 const COUNTS: [(&str, u64); 4] = [("G", 1_000_000_000), ("M", 1_000_000), ("k", 1_000), ("", 1)];
 
+/// What a period is called here that has another name elsewhere.
+fn meant(period: &str) -> Option<&'static str> {
+    match period {
+        "sec" | "second" | "seconds" => Some("a second is `s`: `100/s`"),
+        "m" | "minute" | "minutes" | "mins" => Some("a minute is `min`: `100/min`"),
+        "hr" | "hour" | "hours" => Some("an hour is `h`: `100/h`"),
+        "d" | "days" => Some("a day is `day`: `100/day`"),
+        "mo" | "months" => Some("a month is `month`: `1M/month`"),
+        _ => None,
+    }
+}
+
 impl Word for Rate {
     const WHAT: &str = "a rate such as `100/s`, `100/min` or `1M/month`";
     const PATTERN: &str = "^[0-9]+[kMG]?/(s|min|h|day|month)$";
@@ -89,7 +101,12 @@ impl Word for Rate {
         let (count, per) = text.split_once('/').ok_or_else(fault)?;
         let (number, suffix) = number_and_unit(count).ok_or_else(fault)?;
         let count = scaled(&COUNTS, number, suffix).ok_or_else(fault)?;
-        let (_, per) = PERIODS.iter().find(|(name, _)| *name == per).ok_or_else(fault)?;
+        let Some((_, per)) = PERIODS.iter().find(|(name, _)| *name == per) else {
+            return Err(match meant(per) {
+                Some(hint) => Fault::new("has a period that is not known").hint(hint),
+                None => fault(),
+            });
+        };
         match count {
             0 => Err(Fault::new("lets nothing through").hint("the least is 1")),
             count => Ok(Rate { count, per: *per }),

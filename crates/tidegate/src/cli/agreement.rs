@@ -25,6 +25,7 @@ const BEYOND: &[&str] = &[
     "there is no such file",
     "cannot be used to trust anybody by",
     // What a text means.
+    "is too weak",
     "is not an address",
     "is not the address of a name server",
     "is not a host",

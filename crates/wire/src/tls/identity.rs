@@ -9,6 +9,7 @@ use rustls::{Error, InconsistentKeys};
 use std::sync::Arc;
 use tidegate_core::tls::{self, Half, Made, Wrong};
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
+use x509_parser::public_key::PublicKey;
 
 /// What is shown to the other side: a chain of certificates, and the key of the first.
 #[derive(Clone, Debug)]
@@ -25,8 +26,16 @@ impl Identity {
         };
         let seen = Seen::of(first)?;
         let key = private_key(key)?;
-        let key = aws_lc_rs::default_provider().key_provider.load_private_key(key).map_err(|_| {
-            wrong(Half::Key, "holds a key of a kind that is not known", "use ECDSA, RSA or Ed25519")
+        let key = aws_lc_rs::default_provider().key_provider.load_private_key(key).map_err(|_| match seen
+            .rsa_bits
+            .filter(|bits| *bits < RSA_BITS_MIN)
+        {
+            Some(bits) => Wrong {
+                half: Half::Key,
+                reason: format!("is an RSA key of {bits} bits, which can be broken"),
+                hint: "make a pair anew, with ECDSA or at least 2048 bits of RSA",
+            },
+            None => wrong(Half::Key, "holds a key of a kind that is not known", "use ECDSA, RSA or Ed25519"),
         })?;
         let certified = CertifiedKey::new(chain, key);
         match certified.keys_match() {
@@ -37,7 +46,7 @@ impl Identity {
             }
             Err(_) => return Err(unusable()),
         }
-        let Seen { name, names, not_before, not_after } = seen;
+        let Seen { name, names, not_before, not_after, .. } = seen;
         let made = Made::new(Identity(Arc::new(certified)));
         Ok(tls::Identity { name, names, not_before, not_after, made })
     }
@@ -49,7 +58,12 @@ struct Seen {
     names: Vec<String>,
     not_before: i64,
     not_after: i64,
+    /// How long its key is, if that is one of RSA.
+    rsa_bits: Option<usize>,
 }
+
+/// The shortest RSA key that is taken (RFC 9325 section 4.5).
+const RSA_BITS_MIN: usize = 2048;
 
 impl Seen {
     fn of(certificate: &CertificateDer<'_>) -> Result<Seen, Wrong> {
@@ -74,6 +88,10 @@ impl Seen {
             names,
             not_before: parsed.validity().not_before.timestamp(),
             not_after: parsed.validity().not_after.timestamp(),
+            rsa_bits: match parsed.public_key().parsed() {
+                Ok(key @ PublicKey::RSA(_)) => Some(key.key_size()),
+                _ => None,
+            },
         })
     }
 }

@@ -167,7 +167,9 @@ fn may_verify(members: &Members) -> Result<bool, String> {
 fn rsa(n: Vec<u8>, e: Vec<u8>) -> Result<Material, String> {
     let bits = n.len() * 8 - n.first().map_or(0, |first| first.leading_zeros() as usize);
     if bits < 2048 {
-        return Err(format!("is of {bits} bits: RSA needs 2048"));
+        return Err(format!(
+            "is an RSA key of {bits} bits, which can be broken: its issuer has to make one of 2048 or more"
+        ));
     }
     if is_roca(&n) {
         return Err(String::from(
