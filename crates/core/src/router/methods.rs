@@ -8,8 +8,9 @@ pub(super) const fn bit(method: Method) -> u16 {
     1 << method as u16
 }
 
-/// A mask that every method is in.
-pub(super) const ANY: u16 = u16::MAX;
+/// The mask of a route that names no methods: every method is in it but TRACE, which sends back what it was sent, fields
+/// included that the client was never to see (RFC 9110 §9.3.8). Who wants it names it.
+pub(super) const ANY: u16 = !bit(Method::Trace);
 
 /// A set of methods. Empty stands for "any" where a route is described, and for "none" in an answer.
 /// Whoever may GET may HEAD (RFC 9110 §9.3.2), so inserting GET inserts both.
@@ -48,6 +49,21 @@ impl MethodSet {
     /// Whether the method is in it; `text` decides when the method is `Method::Other`.
     pub fn has(&self, method: Method, text: &[u8]) -> bool {
         self.known & bit(method) != 0 && (method != Method::Other || self.has_other(text))
+    }
+
+    /// Whether a route with this set takes the method; empty is any but TRACE.
+    pub(super) fn takes(&self, method: Method, text: &[u8]) -> bool {
+        match self.is_empty() {
+            true => ANY & bit(method) != 0,
+            false => self.has(method, text),
+        }
+    }
+
+    /// What a route with this set takes of the methods that have a name here; empty is any. CONNECT gets no further
+    /// than the codec.
+    pub(super) fn insert_any(&mut self) {
+        self.known |= Method::ALL.iter().fold(0, |all, (method, _)| all | bit(*method)) & ANY;
+        self.known &= !bit(Method::Connect);
     }
 
     /// The mask for the search: as a route's condition, where empty is any.

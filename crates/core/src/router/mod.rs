@@ -58,14 +58,14 @@ impl RouteMatch {
         self.host.as_ref().is_none_or(|pattern| pattern.fits(tree::host_name(host)))
     }
 
-    /// Whether the canonical path is one it takes. The same.
+    /// Whether the path is one it takes, written as in `Lookup`. The same.
     pub fn takes_path(&self, path: &[u8]) -> bool {
         self.path.fits(path)
     }
 
     /// Whether the method is one it takes. The same.
     pub fn takes_method(&self, method: Method, text: &[u8]) -> bool {
-        self.methods.is_empty() || self.methods.has(method, text)
+        self.methods.takes(method, text)
     }
 }
 
@@ -74,7 +74,8 @@ impl RouteMatch {
 pub struct Lookup<'a> {
     /// The host as the client sent it: a port, the case and a final dot do not matter.
     pub host: &'a [u8],
-    /// The canonical path. One that does not begin with `/`, as in `OPTIONS *`, matches no route.
+    /// The path in its plain form (`crate::path::plain`). One that does not begin with `/`, as in `OPTIONS *`, matches
+    /// no route.
     pub path: &'a [u8],
     /// The method.
     pub method: Method,

@@ -93,7 +93,11 @@ impl<F: Fn(usize) -> bool> Visitor for Allowed<'_, F> {
         for end in ends {
             let route = end.route as usize;
             if !end.has_other_conditions || (self.holds)(route) {
-                self.set.insert_all(&self.router.methods[route]);
+                match &self.router.methods[route] {
+                    // It takes all but the method that was asked.
+                    any if any.is_empty() => self.set.insert_any(),
+                    methods => self.set.insert_all(methods),
+                }
             }
         }
     }
