@@ -122,7 +122,16 @@ pub(crate) fn policies(
         let build = |node: &Node, building: &mut Building<'_>| -> Vec<Arc<dyn Policy>> {
             (kind.build)(node, building).into_iter().map(Arc::from).collect()
         };
-        members.extend(bench.build(kind.name, &entry.value, beside, problems, build));
+        let built = bench.build(kind.name, &entry.value, beside, problems, build);
+        if let Some(what) =
+            built.iter().find_map(|member: &Member<dyn Policy>| member.built.needs().unserved())
+        {
+            let reason = format!("`{}` asks for {what}, which no policy can have", kind.name);
+            problems.push(
+                Problem::at(&entry.place, reason).hint("the mistake is in the policy, not in this file"),
+            );
+        }
+        members.extend(built);
         if members.len() > ROUTE_POLICIES_MAX {
             let reason = format!("the route has more than {ROUTE_POLICIES_MAX} policies");
             problems.push(Problem::at(&entry.place, reason).hint("a list makes one of each of its items"));
@@ -253,7 +262,7 @@ fn without_settings(place: &Place) -> Node {
 
 /// Stands in for a balancer that could not be read, for the checks that follow. Serves nobody.
 #[derive(Debug)]
-struct Nobody;
+pub(crate) struct Nobody;
 
 impl Balancer for Nobody {
     fn pick(&self, _: &Roster, _: Pick) -> Option<usize> {
@@ -262,3 +271,6 @@ impl Balancer for Nobody {
 
     fn observe(&self, _: &Roster, _: usize, _: Nanos, _: Sample) {}
 }
+
+#[cfg(test)]
+mod tests;

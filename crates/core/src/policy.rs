@@ -52,6 +52,18 @@ pub struct Needs {
     pub response: BodyNeed,
 }
 
+impl Needs {
+    /// What of it nobody serves, in words: filters see the bytes of answers as they pass, and of requests there is a
+    /// body that was waited for. Whoever builds a policy refuses one that asks for more.
+    pub fn unserved(&self) -> Option<&'static str> {
+        match (self.request, self.response) {
+            (BodyNeed::Stream, _) => Some("the body of requests as it passes"),
+            (_, BodyNeed::Buffer(_)) => Some("the whole body of answers"),
+            _ => None,
+        }
+    }
+}
+
 /// What a policy sees of a request.
 pub struct RequestView<'a> {
     /// The head; edits reach the backend.

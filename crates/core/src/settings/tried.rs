@@ -30,6 +30,11 @@ const TRIED: &[(&[&str], &str, &str)] = &[
         "write an entry at the top of the file, `auth: { keys: { api_key: { file: keys.yaml } } }`, and here its name: `auth: keys`",
     ),
     (
+        &["strip_prefix", "strip_path", "prefix_rewrite"],
+        "match",
+        "write `rewrite: \"/{rest}\"`: it keeps what `**` of `match` stands for, and takes off what is before it",
+    ),
+    (
         &["path", "host", "method", "methods"],
         "match",
         "conditions are keys of `match`, as in `match: { host: api.example.com, path: /orders/** }`",
