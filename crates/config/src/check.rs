@@ -10,6 +10,7 @@ use crate::health;
 use crate::matching::{self, Match};
 use crate::members;
 use crate::naming;
+use crate::paths;
 use crate::protocols;
 use crate::sources::Sources;
 use crate::target::{ANSWERS, Target};
@@ -63,6 +64,7 @@ pub(crate) fn config(
         listeners: listen.iter().map(|row| row.name.as_str()).collect(),
     };
     cases::check(&file.tests, &known, problems);
+    let warnings = paths::warnings(&listen, &routes);
     Config {
         source: root.place.source.clone(),
         sources: Sources::default(),
@@ -78,12 +80,13 @@ pub(crate) fn config(
         routes,
         tests: file.tests,
         written: Written::of(root, &config::declaration(families)),
+        warnings,
     }
 }
 
 /// A listener with its certificates.
 fn whole_listener(file: FileListen, bench: &mut Workbench<'_>, problems: &mut Problems) -> Listen {
-    let FileListen { bind, tls, protocols, redirect, trusted, limits } = file;
+    let FileListen { bind, tls, protocols, redirect, trusted, paths, limits } = file;
     if let Some(protocols) = &protocols {
         protocols::check(protocols, problems);
     }
@@ -93,6 +96,7 @@ fn whole_listener(file: FileListen, bench: &mut Workbench<'_>, problems: &mut Pr
         tls: tls.map(|tls| tls::listen(tls, bench, problems)),
         redirect,
         trusted,
+        paths,
         limits,
     }
 }
@@ -198,6 +202,7 @@ fn check_routes(
         check_name(route, &mut names, problems);
         let listeners = check_listeners(route, listen, problems);
         check_match(route, node, &listeners, &mut matches, problems);
+        paths::check(&route.condition, &listeners, listen, problems);
         check_target(&route.to, &file.services, problems);
         check_rewrite(route, problems);
         check_copies(route, &file.services, problems);

@@ -8,6 +8,7 @@ use crate::cases::Case;
 use crate::health::Health;
 use crate::matching::Match;
 use crate::members::{self, Families, Member};
+use crate::paths::Paths;
 use crate::protocols::Protocol;
 use crate::sources::Sources;
 use crate::target::Target;
@@ -23,7 +24,7 @@ use tidegate_core::balance::Balancer;
 use tidegate_core::limits::HeadLimits;
 use tidegate_core::maintenance::Maintenance;
 use tidegate_core::policy::Policy;
-use tidegate_core::problem::{Place, Source};
+use tidegate_core::problem::{Place, Problems, Source};
 use tidegate_core::rewrite::Rewrite;
 use tidegate_core::secret::Secret;
 use tidegate_core::settings::{Declaration, Fault, Placed, Shape, Switch, Table, Toggle, Word};
@@ -62,6 +63,8 @@ pub struct Config {
     pub tests: Vec<Case>,
     /// As it was written, for those who may see it.
     pub written: Written,
+    /// What is allowed, and may yet not be meant.
+    pub warnings: Problems,
 }
 
 impl PartialEq for Config {
@@ -225,6 +228,8 @@ pub struct Listen {
     pub redirect: Option<Placed<Label>>,
     /// Proxies before this gateway.
     pub trusted: Vec<Network>,
+    /// How the paths of its requests are read.
+    pub paths: Paths,
     /// Bounds on what a client may take.
     pub limits: ListenLimits,
 }
@@ -242,6 +247,8 @@ settings! {
         pub(crate) redirect: Option<Placed<Label>>,
         /// Proxies before this gateway: their addresses, or networks such as `10.0.0.0/8`. What they say in `x-forwarded-for`, `x-forwarded-proto`, `x-forwarded-host`, `forwarded` and `x-request-id` is believed; from all others these are dropped.
         pub(crate) trusted: Vec<Network> = Vec::new(),
+        /// How the paths of requests are read.
+        pub(crate) paths: Paths,
         /// Bounds on what a client may take.
         pub(crate) limits: ListenLimits,
     }

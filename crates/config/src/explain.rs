@@ -11,14 +11,19 @@ use crate::target::Target;
 use question::Question;
 use std::cmp::Reverse;
 use std::sync::Arc;
+use std::time::Duration;
 use tidegate_core::conditions::Conditions;
 use tidegate_core::exchange::Client;
 use tidegate_core::head::RequestHead;
+use tidegate_core::path::PathRules;
 use tidegate_core::plan::Snapshot;
 use tidegate_core::policy::Policy;
 use tidegate_core::problem::{Place, Problem};
+use tidegate_core::rewrite::Rewrite;
 use tidegate_core::router::{Advantage, Found, RouteMatch, Specificity};
 use tidegate_core::settings::Word;
+use tidegate_core::template::Origin;
+use tidegate_core::units::Bytes;
 
 /// Other routes that are told of: the nearest ones. Nobody reads on to a ninth.
 const OTHERS_MAX: usize = 8;
@@ -91,6 +96,35 @@ pub struct Chosen {
     pub mirror: Option<String>,
     /// Of the services it leads to, those that are closed on purpose.
     pub closed: Vec<Arc<str>>,
+    /// The path a backend is asked for, if it is not the one that was asked.
+    pub rewritten: Option<Rewritten>,
+    /// How long the answer's head may take.
+    pub timeout: Option<Duration>,
+    /// Most bytes of request body.
+    pub body_bytes_max: u64,
+}
+
+impl Chosen {
+    /// How long the answer's head may take, as it is written.
+    pub fn timeout_text(&self) -> Option<String> {
+        self.timeout.as_ref().map(Word::show)
+    }
+
+    /// Most bytes of request body, as they are written.
+    pub fn body_max_text(&self) -> String {
+        <Bytes as Word>::show(&Bytes::new(self.body_bytes_max))
+    }
+}
+
+/// What becomes of a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Rewritten {
+    /// It is this one. What only a running gateway knows stands in it as it is written: `{request_id}`.
+    To(String),
+    /// It came from `${…}`.
+    Hidden,
+    /// None that a backend may be asked for: 400, for this reason.
+    Refused(&'static str),
 }
 
 /// A policy that a request meets.
@@ -135,7 +169,9 @@ pub struct Other {
 pub fn explain(config: &Config, snapshot: &Snapshot, asked: Asked<'_>) -> Result<Explanation, Problem> {
     let first = config.listen.iter().next().map_or("", |row| row.name.as_str());
     let mut question = Question::read(asked, first)?;
-    if let Err(reason) = question.canonicalize() {
+    let rules = config.listen.iter().find(|row| row.name.as_str() == question.listener());
+    let rules = rules.map_or(PathRules::STRICT, |row| row.value.paths.rules());
+    if let Err(reason) = question.canonicalize(rules) {
         return Ok(question.answer(Verdict::BadRequest { reason }, Vec::new()));
     }
     let (head, client) = (question.head(), question.client());
@@ -145,7 +181,8 @@ pub fn explain(config: &Config, snapshot: &Snapshot, asked: Asked<'_>) -> Result
         // Without a plan of that name the snapshot is of another configuration; then there is nothing to tell.
         Found::Route(index) => match taken(&mut routes, &snapshot.plans[index].name) {
             Some(winner) => {
-                (Verdict::Route(Box::new(chosen(&winner, &routes, &question, snapshot))), Some(winner))
+                let request = Asking { question: &question, head: &head, client: &client };
+                (Verdict::Route(Box::new(chosen(&winner, &routes, request, snapshot))), Some(winner))
             }
             None => (Verdict::NotFound, None),
         },
@@ -189,11 +226,14 @@ fn lacks(condition: &RouteMatch, question: &Question) -> Vec<String> {
             _ => format!("its host is `{host}`"),
         });
     }
-    if !condition.takes_path(question.path.as_bytes()) {
+    if !condition.takes_path(&question.plain) {
         lacks.push(format!("its path is `{}`", condition.path));
     }
     if !condition.takes_method(question.method, question.method_text.as_bytes()) {
-        lacks.push(format!("it takes {}", condition.methods));
+        lacks.push(match condition.methods.is_empty() {
+            true => format!("it takes {} only where `methods` names it", question.method_text),
+            false => format!("it takes {}", condition.methods),
+        });
     }
     lacks
 }
@@ -233,8 +273,30 @@ fn taken<'a>(routes: &mut Vec<Weighed<'a>>, name: &str) -> Option<Weighed<'a>> {
     Some(routes.remove(at))
 }
 
-fn chosen(winner: &Weighed<'_>, losers: &[Weighed<'_>], question: &Question, snapshot: &Snapshot) -> Chosen {
-    let route = winner.route;
+/// A question, and what a codec would make of it.
+#[derive(Clone, Copy)]
+struct Asking<'a> {
+    question: &'a Question,
+    head: &'a RequestHead,
+    client: &'a Client,
+}
+
+impl Asking<'_> {
+    fn rewritten(&self, rewrite: &Rewrite) -> Rewritten {
+        if rewrite.is_hidden() {
+            return Rewritten::Hidden;
+        }
+        let mut head = self.head.clone();
+        let origin = Origin { client: self.client, request_id: b"{request_id}", identity: None };
+        match rewrite.apply(&mut head, origin) {
+            Ok(()) => Rewritten::To(String::from_utf8_lossy(head.path_sent_bytes()).into_owned()),
+            Err(refusal) => Rewritten::Refused(refusal.reason),
+        }
+    }
+}
+
+fn chosen(winner: &Weighed<'_>, losers: &[Weighed<'_>], asking: Asking<'_>, snapshot: &Snapshot) -> Chosen {
+    let (route, question) = (winner.route, asking.question);
     // The sort of the router is stable, and `min_by_key` gives the first of equals: the runner-up is the same.
     let rival = losers.iter().filter(|loser| loser.lacks.is_empty()).min_by_key(|loser| loser.rank);
     let why = match rival {
@@ -269,6 +331,9 @@ fn chosen(winner: &Weighed<'_>, losers: &[Weighed<'_>], question: &Question, sna
             .as_ref()
             .map(|mirror| format!("{}, {}", mirror.to.as_str(), mirror.share.show())),
         closed: closed(&leads, snapshot),
+        rewritten: route.rewrite.as_ref().map(|rewrite| asking.rewritten(rewrite)),
+        timeout: route.timeout,
+        body_bytes_max: route.body_bytes_max,
         leads,
     }
 }

@@ -20,6 +20,7 @@ mod load;
 mod matching;
 mod members;
 mod naming;
+mod paths;
 mod pattern;
 mod protocols;
 mod scope;
@@ -41,11 +42,12 @@ pub use config::{
     Route, Service, State, Timeouts, Workers,
 };
 pub use contact::Contact;
-pub use explain::{Asked, Chosen, Explanation, Leads, Met, Other, Verdict, explain};
+pub use explain::{Asked, Chosen, Explanation, Leads, Met, Other, Rewritten, Verdict, explain};
 pub use health::{Asked as HealthAsked, Health, Statuses};
 pub use load::{from_kept, from_text, load, load_from};
 pub use matching::{HostPattern, Match, MethodName, PathPattern};
 pub use members::{Families, Member};
+pub use paths::{EncodedSlash, Paths};
 pub use protocols::Protocol;
 pub use sources::{Sources, Text};
 pub use target::{Redirect, Respond, Split, Target};

@@ -138,6 +138,9 @@ impl Word for PathPattern {
         /// A request line of 8 KiB could not carry a longer one with a method and a version.
         const BYTES_MAX: usize = 4096;
         let fault = |reason: &'static str, hint: &'static str| Err(Fault::new(reason).hint(hint));
+        if is_regular_expression(text) {
+            return fault("is a regular expression", "`{x}` is one whole segment, `**` at the end any rest");
+        }
         if !text.starts_with('/') {
             return fault("is not a path", "a path begins with `/`, as in `/api/**`");
         }
@@ -152,6 +155,12 @@ impl Word for PathPattern {
                 '#' => fault("holds a `#`", "clients never send it"),
                 _ => fault("holds a character no path has", "write it escaped, as in `%20`"),
             };
+        }
+        if text.contains(';') || text.to_ascii_lowercase().contains("%3b") {
+            return fault(
+                "holds a `;`",
+                "leave it out with what follows in its segment: paths are compared without",
+            );
         }
         let (last, before) =
             text[1..].rsplit_once('/').map_or((&text[1..], ""), |(before, last)| (last, before));
@@ -174,6 +183,18 @@ impl Word for PathPattern {
     fn stand_in() -> PathPattern {
         PathPattern::any()
     }
+}
+
+/// Whether somebody meant a pattern of the language that nginx and others have: what only such a text holds. Brackets
+/// are in no path (RFC 3986 §3.3); parentheses, `$`, `.` and `+` are, and count only beside others.
+fn is_regular_expression(text: &str) -> bool {
+    let has = |sign: &str| text.contains(sign);
+    let is_group = has("(") && has(")") && ["|", "?:", "?<", "?P"].iter().any(|sign| has(sign));
+    let rest = text.trim_start_matches(['~', '*', ' ']);
+    rest.starts_with('^')
+        || (has("[") && has("]"))
+        || is_group
+        || [".*", ".+", "\\d", "\\w", "\\.", "\\/"].iter().any(|sign| has(sign))
 }
 
 /// A request method, as it is sent.

@@ -3,6 +3,8 @@
 //! two vectors of a head are reused from request to request.
 
 use crate::name::{Method, Name};
+use crate::outcome::Refusal;
+use crate::path::{self, PathRules};
 
 /// A range of a head's text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -307,6 +309,10 @@ pub struct RequestHead {
     pub method_text: Span,
     /// The canonical path (`crate::path`), or `*` for `OPTIONS *`.
     pub path: Span,
+    /// The plain form of the path, which routes are looked for by; empty where it is `path`.
+    pub plain: Span,
+    /// How the path was read: what is made of it is read alike.
+    pub path_rules: PathRules,
     /// The query without its `?`; valid only if `has_query`.
     pub query: Span,
     /// Whether there was a `?`, be the query empty or not.
@@ -335,6 +341,25 @@ impl RequestHead {
     /// The canonical path.
     pub fn path_bytes(&self) -> &[u8] {
         self.path.of(self.fields.text())
+    }
+
+    /// The path as the literals of routes are compared with it: `crate::path::plain`.
+    #[inline]
+    pub fn plain_bytes(&self) -> &[u8] {
+        let path = if self.plain.is_empty() { self.path } else { self.plain };
+        path.of(self.fields.text())
+    }
+
+    /// Reads a path as a client has sent it, from `/` on, into the head.
+    ///
+    /// Errors: 400 where backends could read it in two ways.
+    pub fn read_path(&mut self, path: &[u8], rules: PathRules) -> Result<(), Refusal> {
+        self.path_rules = rules;
+        match path::read(path, rules, self.fields.text_mut())? {
+            Some(forms) => (self.path, self.plain) = (forms.path, forms.plain),
+            None => self.path = self.fields.add_text(path),
+        }
+        Ok(())
     }
 
     /// The path a backend is asked for.

@@ -1,6 +1,8 @@
 //! Every bound that is not a setting, with its reason. What an operator may need to change is in the
 //! configuration instead; `HeadLimits` carries those values to the codecs.
 
+use crate::path::PathRules;
+
 /// Limits on a message head, from the listener's `limits` (requests) or fixed (responses).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HeadLimits {
@@ -10,15 +12,25 @@ pub struct HeadLimits {
     pub head_bytes_max: usize,
     /// Most field lines.
     pub fields_max: usize,
+    /// How the path of a request is read.
+    pub path: PathRules,
 }
 
 impl HeadLimits {
     /// What a listener has by default.
-    pub const REQUEST: HeadLimits =
-        HeadLimits { line_bytes_max: 8 << 10, head_bytes_max: 32 << 10, fields_max: 100 };
+    pub const REQUEST: HeadLimits = HeadLimits {
+        line_bytes_max: 8 << 10,
+        head_bytes_max: 32 << 10,
+        fields_max: 100,
+        path: PathRules::STRICT,
+    };
     /// What a backend may answer with: more generous, as it is ours. Fits one large buffer.
-    pub const RESPONSE: HeadLimits =
-        HeadLimits { line_bytes_max: 32 << 10, head_bytes_max: 48 << 10, fields_max: 200 };
+    pub const RESPONSE: HeadLimits = HeadLimits {
+        line_bytes_max: 32 << 10,
+        head_bytes_max: 48 << 10,
+        fields_max: 200,
+        path: PathRules::STRICT,
+    };
 }
 
 /// Longest method token. The longest registered one, UPDATEREDIRECTREF, has 17 bytes.

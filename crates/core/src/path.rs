@@ -1,11 +1,46 @@
 //! One canonical path, made once before routing and seen alike by router, policies, cache and backend.
 //! Pure. Called by every codec, and by whoever rewrites a path.
 //!
-//! Escapes of unreserved characters are decoded, other escapes get upper-case digits, dot segments are
-//! resolved (RFC 3986 §6.2.2). `//` and `;` are kept as they are. What backends are known to read in two
-//! ways is refused, not repaired: `%2F`, `%5C`, `%00`, a raw backslash, controls, climbing above the root.
+//! Escapes of unreserved characters are decoded, other escapes get upper-case digits, empty segments are merged, dot
+//! segments are resolved (RFC 3986 §6.2.2). What backends are known to read in two ways is refused, not repaired:
+//! `%2F`, `%5C`, `%00`, a raw backslash, controls, climbing above the root, and parameters without a name before them
+//! (`/;x`, `/.;x`, `/..;x`), which servlet containers cut off before they resolve dots. An escape of `;` counts as
+//! one: who decodes a path and passes it on makes it one.
+//!
+//! The rest of the parameters (`/a;x=y/b`) stays and is sent on. Routes do not see it: their literals are compared with
+//! the plain form, `plain`.
 
+use crate::head::Span;
 use crate::outcome::Refusal;
+
+/// How paths are read; a listener may say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PathRules {
+    /// Whether `//` is `/`.
+    pub merge_slashes: bool,
+    /// What becomes of `%2F`.
+    pub encoded_slash: EncodedSlash,
+}
+
+/// What becomes of an escaped slash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EncodedSlash {
+    /// 400: some backends take it for a slash.
+    Refuse,
+    /// It is part of its segment.
+    Keep,
+}
+
+impl PathRules {
+    /// What a listener has by default: nothing that backends read in two ways is let through.
+    pub const STRICT: PathRules = PathRules { merge_slashes: true, encoded_slash: EncodedSlash::Refuse };
+}
+
+impl Default for PathRules {
+    fn default() -> PathRules {
+        PathRules::STRICT
+    }
+}
 
 /// What became of a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,7 +55,7 @@ pub enum Canonical {
 /// form differs, and then no more bytes than the path has.
 ///
 /// Errors: 400 with the reason; `out` is left as it was.
-pub fn canonical(path: &[u8], out: &mut Vec<u8>) -> Result<Canonical, Refusal> {
+pub fn canonical(path: &[u8], rules: PathRules, out: &mut Vec<u8>) -> Result<Canonical, Refusal> {
     if path.first() != Some(&b'/') {
         return Err(Refusal::bad("path does not start with a slash"));
     }
@@ -28,32 +63,93 @@ pub fn canonical(path: &[u8], out: &mut Vec<u8>) -> Result<Canonical, Refusal> {
         return Ok(Canonical::Same);
     }
     let base = out.len();
-    let resolved = resolve(path, out);
-    if resolved.is_err() || &out[base..] == path {
+    out.extend_from_slice(path);
+    let resolved = resolve(&mut out[base..], rules);
+    out.truncate(base + resolved.unwrap_or(0));
+    if resolved? == path.len() && &out[base..] == path {
         out.truncate(base);
-        return resolved.map(|()| Canonical::Same);
+        return Ok(Canonical::Same);
     }
     Ok(Canonical::Changed)
 }
 
-/// Whether a path may be other than canonical: one pass, no branch per byte. A false alarm costs time only.
+/// Where the forms of a path stand in a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Forms {
+    /// The canonical form.
+    pub path: Span,
+    /// What the literals of routes are compared with; the same place where it is the same.
+    pub plain: Span,
+}
+
+/// Reads a path into the text of a head. `None` when it is canonical and plain as it stands: nothing was written, and it
+/// is both. That costs one pass over its bytes.
+///
+/// Errors: those of `canonical`; the text is left as it was.
+pub fn read(path: &[u8], rules: PathRules, text: &mut Vec<u8>) -> Result<Option<Forms>, Refusal> {
+    if path.first() == Some(&b'/') && !needs_work(path) {
+        return Ok(None);
+    }
+    let start = text.len();
+    if canonical(path, rules, text)? == Canonical::Same {
+        text.extend_from_slice(path);
+    }
+    let path = Span::new(start, text.len());
+    Ok(Some(Forms { path, plain: plain(text, path) }))
+}
+
+/// Appends the plain form of a canonical path that stands in the text, and says where it is; the path's own place if
+/// it has no other. Plain is the resource that the most lenient backend makes of the path: every escape is decoded, and
+/// of each segment there is only what stands before its `;`. It has as many segments as the path. An escaped slash,
+/// where it is kept, becomes NUL, which no literal has.
+pub fn plain(text: &mut Vec<u8>, path: Span) -> Span {
+    if memchr::memchr2(b'%', b';', path.of(text)).is_none() {
+        return path;
+    }
+    let start = text.len();
+    let mut is_parameter = false;
+    let mut at = path.start as usize;
+    while at < path.end as usize {
+        let (byte, bytes) = match text[at] {
+            // A canonical path has two digits behind every `%`.
+            b'%' => match decoded(text, at) {
+                Some(b'/') => (0, 3),
+                Some(byte) => (byte, 3),
+                None => (b'%', 1),
+            },
+            byte => (byte, 1),
+        };
+        is_parameter = match byte {
+            b'/' => false,
+            b';' => true,
+            _ => is_parameter,
+        };
+        if !is_parameter {
+            text.push(byte);
+        }
+        at += bytes;
+    }
+    Span::new(start, text.len())
+}
+
+/// Whether a path may be other than canonical or plain: one pass, no branch per byte. A false alarm costs time only.
 #[inline]
 pub fn needs_work(path: &[u8]) -> bool {
     let mut found = 0;
     let mut before = 0;
     for &byte in path {
         let class = CLASS[byte as usize];
-        found |= (class & WORK) | (class & before & DOT);
-        // A dot matters only after a slash: the slash lends the next byte the DOT bit.
-        before = if byte == b'/' { DOT } else { 0 };
+        found |= (class & WORK) | (class & before & AFTER_SLASH);
+        // Dots and slashes matter only after a slash, which lends the next byte the bit.
+        before = if byte == b'/' { AFTER_SLASH } else { 0 };
     }
     found != 0
 }
 
 /// The byte cannot stand in a canonical path without a closer look.
 const WORK: u8 = 1;
-/// The byte is a dot.
-const DOT: u8 = 2;
+/// Nor can this one, after a slash.
+const AFTER_SLASH: u8 = 2;
 
 static CLASS: [u8; 256] = {
     let mut class = [0; 256];
@@ -65,80 +161,127 @@ static CLASS: [u8; 256] = {
         byte += 1;
     }
     class[b'%' as usize] = WORK;
+    class[b';' as usize] = WORK;
     class[b'\\' as usize] = WORK;
     class[b'?' as usize] = WORK;
     class[b'#' as usize] = WORK;
-    class[b'.' as usize] = DOT;
+    class[b'.' as usize] = AFTER_SLASH;
+    class[b'/' as usize] = AFTER_SLASH;
     class
 };
 
-/// Writes the canonical form segment by segment; each is looked at once it is decoded, so that `%2e%2E` is
-/// the dot segment it means.
-fn resolve(path: &[u8], out: &mut Vec<u8>) -> Result<(), Refusal> {
-    let base = out.len();
-    let mut at = 0;
+/// Brings a path that begins with `/` into canonical form where it stands, and says how long it is then: never longer.
+/// Each segment is looked at once it is decoded, so that `%2e%2E` is the dot segment it means, and once those before it
+/// are settled, so that `//..` climbs as `/..` does.
+///
+/// Errors: those of `canonical`; the bytes are then of no use.
+pub(crate) fn resolve(path: &mut [u8], rules: PathRules) -> Result<usize, Refusal> {
+    // Where the next byte is read, and where it is written: never behind.
+    let (mut at, mut end) = (0, 0);
     while at < path.len() {
-        let slash = out.len();
-        out.push(b'/');
-        at = decode_segment(path, at + 1, out)?;
+        let slash = end;
+        path[slash] = b'/';
+        (at, end) = decode_segment(path, at + 1, slash + 1, rules)?;
         let is_last = at == path.len();
-        let parent = match &out[slash + 1..] {
+        let parent = match &path[slash + 1..end] {
+            b"" if rules.merge_slashes && !is_last => slash,
             b"." => slash,
-            b".." => match out[base..slash].iter().rposition(|&b| b == b'/') {
-                Some(parent) => base + parent,
-                None => return Err(Refusal::bad("path climbs above the root")),
-            },
-            _ => continue,
+            b".." => {
+                let parent = path[..slash].iter().rposition(|&b| b == b'/');
+                parent.ok_or(Refusal::bad("path climbs above the root"))?
+            }
+            segment => {
+                check_segment(segment, rules)?;
+                continue;
+            }
         };
-        out.truncate(parent);
+        end = parent;
         if is_last {
-            out.push(b'/');
+            path[end] = b'/';
+            end += 1;
+        }
+    }
+    Ok(end)
+}
+
+/// Refuses a canonical segment that is another one without its parameters, or with its escaped slashes decoded.
+fn check_segment(segment: &[u8], rules: PathRules) -> Result<(), Refusal> {
+    let name = name_of(segment);
+    if name.len() < segment.len() && matches!(name, b"" | b"." | b"..") {
+        return Err(Refusal::bad("parameters without a segment in path"));
+    }
+    if rules.encoded_slash == EncodedSlash::Refuse {
+        return Ok(());
+    }
+    let mut rest = segment;
+    while let Some(slash) = memchr::memmem::find(rest, b"%2F") {
+        let (before, behind) = (name_of(&rest[..slash]), &rest[slash + 3..]);
+        rest = behind;
+        let next = name_of(&rest[..memchr::memmem::find(rest, b"%2F").unwrap_or(rest.len())]);
+        if [before, next].iter().any(|part| matches!(*part, b"." | b"..")) {
+            return Err(Refusal::bad("dot segment beside an encoded slash in path"));
         }
     }
     Ok(())
 }
 
-/// Appends one segment, decoded as far as the canonical form is, and says where the next slash stands.
-fn decode_segment(path: &[u8], start: usize, out: &mut Vec<u8>) -> Result<usize, Refusal> {
-    let mut at = start;
+/// What stands before the parameters of a canonical segment.
+fn name_of(segment: &[u8]) -> &[u8] {
+    let is_end = |at: &usize| segment[*at] == b';' || segment[*at..].starts_with(b"%3B");
+    let end = memchr::memchr2_iter(b';', b'%', segment).find(is_end);
+    &segment[..end.unwrap_or(segment.len())]
+}
+
+/// Decodes the segment at `at` as far as the canonical form is, and writes it to `end`. Where the next slash stands, and
+/// where the segment ends.
+fn decode_segment(
+    path: &mut [u8],
+    mut at: usize,
+    mut end: usize,
+    rules: PathRules,
+) -> Result<(usize, usize), Refusal> {
     while let Some(&byte) = path.get(at) {
         match byte {
             b'/' => break,
             b'%' => {
-                out_escape(path, at, out)?;
-                at += 3;
-                continue;
+                match escape(path, at, rules)? {
+                    Escape::Byte(byte) => path[end] = byte,
+                    Escape::Kept(escape) => {
+                        path[end..end + 3].copy_from_slice(&escape);
+                        end += 2;
+                    }
+                }
+                at += 2;
             }
             b'\\' => return Err(Refusal::bad("backslash in path")),
             b'?' | b'#' | 0..=0x20 | 0x7f.. => return Err(Refusal::bad("byte not allowed in path")),
-            _ => out.push(byte),
+            _ => path[end] = byte,
         }
-        at += 1;
+        (at, end) = (at + 1, end + 1);
     }
-    Ok(at)
+    Ok((at, end))
 }
 
-fn out_escape(path: &[u8], at: usize, out: &mut Vec<u8>) -> Result<(), Refusal> {
-    let digit = |i: usize| path.get(i).and_then(|&b| (b as char).to_digit(16));
-    let (Some(high), Some(low)) = (digit(at + 1), digit(at + 2)) else {
-        return Err(Refusal::bad("bad escape in path"));
-    };
-    match (high << 4 | low) as u8 {
+/// What the canonical form has for an escape.
+enum Escape {
+    Byte(u8),
+    Kept([u8; 3]),
+}
+
+fn escape(path: &[u8], at: usize, rules: PathRules) -> Result<Escape, Refusal> {
+    match decoded(path, at).ok_or(Refusal::bad("bad escape in path"))? {
+        b'/' if rules.encoded_slash == EncodedSlash::Keep => Ok(Escape::Kept(*b"%2F")),
         b'/' | b'\\' => Err(Refusal::bad("encoded slash in path")),
         0 => Err(Refusal::bad("encoded NUL in path")),
-        byte if is_unreserved(byte) => {
-            out.push(byte);
-            Ok(())
-        }
-        _ => {
-            out.extend_from_slice(&[
-                b'%',
-                path[at + 1].to_ascii_uppercase(),
-                path[at + 2].to_ascii_uppercase(),
-            ]);
-            Ok(())
-        }
+        byte if is_unreserved(byte) => Ok(Escape::Byte(byte)),
+        _ => Ok(Escape::Kept([b'%', path[at + 1].to_ascii_uppercase(), path[at + 2].to_ascii_uppercase()])),
     }
+}
+
+/// The byte that the escape at this place stands for, if it is one.
+fn decoded(path: &[u8], at: usize) -> Option<u8> {
+    let digit = |i: usize| path.get(i).and_then(|&b| (b as char).to_digit(16));
+    Some((digit(at + 1)? << 4 | digit(at + 2)?) as u8)
 }
 
 /// RFC 3986 §2.3.
@@ -147,153 +290,4 @@ fn is_unreserved(byte: u8) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn check(path: &str, expected: Result<&str, &str>) {
-        let mut out = b"before".to_vec();
-        let found = canonical(path.as_bytes(), &mut out);
-        let found = match &found {
-            Ok(Canonical::Same) => {
-                assert_eq!(out, b"before", "{path}");
-                Ok(path)
-            }
-            Ok(Canonical::Changed) => {
-                let text = std::str::from_utf8(&out[6..]).unwrap();
-                assert_ne!(text, path, "said to be changed and is not");
-                Ok(text)
-            }
-            Err(refusal) => {
-                assert_eq!((refusal.status, &out[..]), (400, &b"before"[..]), "{path}");
-                Err(refusal.reason)
-            }
-        };
-        assert_eq!(found, expected, "{path}");
-    }
-
-    #[test]
-    fn clean_paths_stay() {
-        for path in [
-            "/",
-            "/a",
-            "/a/",
-            "//",
-            "/a//b",
-            "/a;x=y/b",
-            "/a.b",
-            "/a..b",
-            "/...",
-            "/.a",
-            "/a/..b",
-            "/..a",
-            "/.well-known/x",
-            "/%20",
-            "/%C3%A9",
-            "/%25",
-            "/%252e",
-            "/a%3Fb",
-            "/..;/a",
-            "/a:b@c!$&'()*+,=",
-            "/~-_.",
-            "/a|b",
-            "/{x}",
-        ] {
-            check(path, Ok(path));
-        }
-    }
-
-    #[test]
-    fn escapes_and_dots_become_one_form() {
-        for (path, expected) in [
-            ("/%61", "/a"),
-            ("/%7e%2D%2d%5F", "/~--_"),
-            ("/%c3%a9", "/%C3%A9"),
-            ("/%3b", "/%3B"),
-            ("/.", "/"),
-            ("/./", "/"),
-            ("/a/.", "/a/"),
-            ("/a/./b", "/a/b"),
-            ("/a/..", "/"),
-            ("/a/../", "/"),
-            ("/a/../b", "/b"),
-            ("/a/b/../../c", "/c"),
-            ("/a/b/..", "/a/"),
-            ("/%2e", "/"),
-            ("/a/%2E%2e/b", "/b"),
-            ("/a/.%2e/b", "/b"),
-            ("/a//../b", "/a/b"),
-            ("//..", "/"),
-            ("/a/..//b", "//b"),
-            ("/%2e%2e%2e", "/..."),
-            ("/a/%2e%2e;/b", "/a/..;/b"),
-        ] {
-            check(path, Ok(expected));
-        }
-    }
-
-    #[test]
-    fn ambiguous_paths_are_refused() {
-        for (path, reason) in [
-            ("", "path does not start with a slash"),
-            ("a", "path does not start with a slash"),
-            ("*", "path does not start with a slash"),
-            ("/%2F", "encoded slash in path"),
-            ("/a%2fb", "encoded slash in path"),
-            ("/%5c", "encoded slash in path"),
-            ("/%00", "encoded NUL in path"),
-            ("/a\\b", "backslash in path"),
-            ("/a b", "byte not allowed in path"),
-            ("/a\u{7f}", "byte not allowed in path"),
-            ("/a\r\n", "byte not allowed in path"),
-            ("/é", "byte not allowed in path"),
-            ("/a#b", "byte not allowed in path"),
-            ("/a?b", "byte not allowed in path"),
-            ("/%", "bad escape in path"),
-            ("/%4", "bad escape in path"),
-            ("/%4/", "bad escape in path"),
-            ("/%zz", "bad escape in path"),
-            ("/%+1", "bad escape in path"),
-            ("/..", "path climbs above the root"),
-            ("/%2e%2e/", "path climbs above the root"),
-            ("/a/../..", "path climbs above the root"),
-            ("/a/../../b", "path climbs above the root"),
-            ("/./..", "path climbs above the root"),
-        ] {
-            check(path, Err(reason));
-        }
-    }
-
-    /// Random paths from the pieces that matter. The seed is fixed: a failure is the same every time.
-    #[test]
-    fn canonical_form_is_final_and_without_dot_segments() {
-        const PIECES: [&str; 22] = [
-            "/", "/", "/", "/", ".", ".", "%2e", "%2E", "a", "%61", "%c3", ";", "%20", "%25", "2e", "%2f",
-            "..", "b", "~", "%7E", "\\", "%",
-        ];
-        let mut state = 0x5eed_u64;
-        let mut next = |below: usize| {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            (state >> 33) as usize % below
-        };
-        let mut changed = 0;
-        for _ in 0..200_000 {
-            // Rarely a piece that is refused: most paths shall come through.
-            let kinds = if next(8) == 0 { PIECES.len() } else { 15 };
-            let path: String =
-                std::iter::once("/").chain((0..next(12)).map(|_| PIECES[next(kinds)])).collect();
-            let mut out = Vec::new();
-            let text = match canonical(path.as_bytes(), &mut out) {
-                Err(_) => continue,
-                Ok(Canonical::Same) => path.as_bytes(),
-                Ok(Canonical::Changed) => &out,
-            };
-            changed += usize::from(text != path.as_bytes());
-            assert!(text.starts_with(b"/") && text.len() <= path.len(), "{path}");
-            let has_dots = text.split(|&b| b == b'/').any(|s| s == b"." || s == b"..");
-            assert!(!has_dots, "{path} became {}", text.escape_ascii());
-            let mut again = Vec::new();
-            assert_eq!(canonical(text, &mut again), Ok(Canonical::Same), "{path} has two forms");
-        }
-        assert!(changed > 50_000, "the generator makes paths that need work: {changed}");
-    }
-}
+mod tests;

@@ -230,9 +230,13 @@ impl Snapshot {
             Method::Options => preflight_method(request),
             _ => None,
         };
+        debug_assert!(
+            !request.plain.is_empty() || memchr::memchr2(b'%', b';', request.path_bytes()).is_none(),
+            "who makes a head makes both forms of its path"
+        );
         let lookup = Lookup {
             host: request.host_bytes(),
-            path: request.path_bytes(),
+            path: request.plain_bytes(),
             method: asked.map_or(request.method, Method::of),
             method_text: asked.unwrap_or(request.method_bytes()),
         };

@@ -4,7 +4,7 @@
 use crate::head::{RequestHead, Span};
 use crate::node::Node;
 use crate::outcome::Refusal;
-use crate::path::{self, Canonical};
+use crate::path::{self, Canonical, PathRules};
 use crate::problem::Problems;
 use crate::router::PathNames;
 use crate::settings::{Fault, Setting, Shape};
@@ -12,7 +12,11 @@ use crate::template::{Form, Origin, Piece, Template, pieces, read};
 
 /// A path with values filled in for each request. Invariant: begins with a slash, and its own text is canonical.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Rewrite(Template);
+pub struct Rewrite {
+    path: Template,
+    /// Some of it came from `${…}`.
+    is_hidden: bool,
+}
 
 const WHAT: &str = "a path such as `/v2/orders/{id}`";
 
@@ -45,7 +49,7 @@ impl Rewrite {
         // Braces are no matter to canonical paths, so that words stay words.
         let mut canonical = Vec::new();
         let slashed = if is_whole { format!("/{text}") } else { text.to_owned() };
-        match path::canonical(slashed.as_bytes(), &mut canonical) {
+        match path::canonical(slashed.as_bytes(), PathRules::STRICT, &mut canonical) {
             Ok(Canonical::Same) => canonical = slashed.into_bytes(),
             Ok(Canonical::Changed) => {}
             Err(refusal) => {
@@ -53,21 +57,34 @@ impl Rewrite {
             }
         }
         let canonical = String::from_utf8_lossy(&canonical[usize::from(is_whole)..]);
-        Template::parse_as(&canonical, Form::Path, names).map(Rewrite)
+        let path = Template::parse_as(&canonical, Form::Path, names)?;
+        Ok(Rewrite { path, is_hidden: false })
+    }
+
+    /// Whether some of it came from `${…}`: then what it makes of a path is not shown either.
+    pub fn is_hidden(&self) -> bool {
+        self.is_hidden
     }
 
     /// Writes the path into the request's head, from where a backend is sent it.
     ///
-    /// Errors: 400 when what was filled in makes a dot segment of the operator's text: the backend would resolve it,
-    /// and so see another path than anyone before it.
+    /// Slashes that come together where nothing is filled in are one, unless the client's own may be several.
+    ///
+    /// Errors: 400 when what was filled in makes a dot segment of the operator's text, leaves parameters without a
+    /// segment or adds a slash: the backend would see another path than anyone before it.
     pub fn apply(&self, request: &mut RequestHead, origin: Origin<'_>) -> Result<(), Refusal> {
         let start = request.fields.text().len();
-        self.0.write_to_own(request, origin);
-        let path = Span::new(start, request.fields.text().len());
-        if has_dot_segment(path.of(request.fields.text())) {
-            return Err(Refusal::bad("dot segment in the rewritten path"));
+        self.path.write_to_own(request, origin);
+        let rules = request.path_rules;
+        let text = request.fields.text_mut();
+        if path::needs_work(&text[start..]) {
+            if has_dot_segment(&text[start..]) {
+                return Err(Refusal::bad("dot segment in the rewritten path"));
+            }
+            let bytes = path::resolve(&mut text[start..], rules)?;
+            text.truncate(start + bytes);
         }
-        request.rewritten = path;
+        request.rewritten = Span::new(start, text.len());
         Ok(())
     }
 }
@@ -78,7 +95,8 @@ fn has_dot_segment(path: &[u8]) -> bool {
 
 impl Setting for Rewrite {
     fn read(node: &Node, problems: &mut Problems) -> Rewrite {
-        read(node, problems, WHAT, Rewrite::parse).unwrap_or_default()
+        let rewrite = read(node, problems, WHAT, Rewrite::parse).unwrap_or_default();
+        Rewrite { is_hidden: node.scalar().is_some_and(|scalar| scalar.is_resolved), ..rewrite }
     }
 
     fn stand_in() -> Rewrite {
@@ -90,7 +108,7 @@ impl Setting for Rewrite {
     }
 
     fn show(&self) -> String {
-        self.0.show()
+        self.path.show()
     }
 }
 

@@ -123,8 +123,36 @@ fn validate_counts_what_is_fine() {
         );
     }
     let ended = tidegate(folder.path(), &["validate", "my.yaml", "--json"]);
-    let expected = serde_json::json!({ "problems": [], "services": 1, "routes": 2 });
+    let expected = serde_json::json!({ "problems": [], "warnings": [], "services": 1, "routes": 2 });
     assert_eq!((ended.code, json(&ended.stdout)), (Some(0), expected));
+}
+
+/// What is allowed, and may not be meant: told, and no reason to refuse the file.
+#[test]
+fn validate_warns_of_guards_that_can_be_got_past() {
+    let folder = folder();
+    let text = "version: 1\nlisten: { http: { bind: \"127.0.0.1:8080\", paths: { encoded_slash: keep } } }\n\
+                services: { a: \"127.0.0.1:1\" }\nroutes:\n  \
+                - { match: /admin/**, to: a, allow: { ips: [127.0.0.1] }, shield: true }\n  - { match: /**, to: a }\n";
+    std::fs::write(folder.path().join("tidegate.yaml"), text).expect("write a file");
+    let reason = "the listener `http` lets `%2F` through: a path that a backend may take for one of this route can come \
+                  by `/**`, without `shield` and `allow`";
+    let hint = "write the same keys there too, or leave `paths` of the listener as it is by default";
+    let ended = tidegate(folder.path(), &["validate"]);
+    let expected = format!(
+        "warning: tidegate.yaml:5:5: {reason}\n  \
+         5 |   - {{ match: /admin/**, to: a, allow: {{ ips: [127.0.0.1] }}, shield: true }}\n    \
+         |     ^ {hint}\n"
+    );
+    let fine = "tidegate.yaml: fine: 1 service, 2 routes\n";
+    assert_eq!(
+        (ended.code, ended.stdout.as_str(), ended.stderr.as_str()),
+        (Some(0), fine, expected.as_str())
+    );
+    let ended = tidegate(folder.path(), &["validate", "--json"]);
+    let warning = serde_json::json!({ "file": "tidegate.yaml", "line": 5, "column": 5, "reason": reason, "hint": hint });
+    let expected = serde_json::json!({ "problems": [], "warnings": [warning], "services": 1, "routes": 2 });
+    assert_eq!((ended.code, json(&ended.stdout), ended.stderr.as_str()), (Some(0), expected, ""));
 }
 
 #[test]

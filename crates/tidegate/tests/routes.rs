@@ -1,6 +1,7 @@
 //! Which route a request takes, where it is sent, and what its backend is asked for, through the real gateway.
 
 use tidegate_testkit::gateway::ask;
+use tidegate_testkit::peers::Nginx;
 use tidegate_testkit::{Gateway, Message, RawBackend, Setup, problem};
 
 const BIN: &str = env!("CARGO_BIN_EXE_tidegate");
@@ -242,12 +243,12 @@ fn backends_are_asked_for_the_rewritten_path_and_nobody_else_sees_it() {
         ("/orders/7?a=1&b", "/v2/orders/7?a=1&b"),
         ("/orders/7?", "/v2/orders/7?"),
         ("/orders/a%3Fb%23c%25", "/v2/orders/a%3Fb%23c%25"),
-        ("/orders/..%3B", "/v2/orders/..%3B"),
+        ("/orders/a%3B..", "/v2/orders/a%3B.."),
         ("/orders/%7e", "/v2/orders/~"),
         ("/strip/a/b", "/a/b"),
         ("/strip", "/"),
         ("/strip/", "/"),
-        ("/strip//a", "//a"),
+        ("/strip;v/a;w", "/a;w"),
         ("/deep/1/2/3/4", "/2/1/~x/3/4"),
         ("/deep/1/2", "/2/1/~x/"),
         ("/under", "/v2/under"),
@@ -269,6 +270,102 @@ fn backends_are_asked_for_the_rewritten_path_and_nobody_else_sees_it() {
         assert_eq!(problem::code(&refused).as_deref(), Ok("bad_request"), "{target}: {refused:?}");
     }
     assert_eq!(backend.take_arrivals().len(), 0);
+    gateway.stop();
+}
+
+/// nginx serves all of these as `/admin/x`, but where the gateway says so no request reaches it by another route.
+#[test]
+fn no_spelling_of_a_path_gets_past_its_route() {
+    let origin = Nginx::start(
+        "merge_slashes on; location /admin/ { return 200 inside; } location / { return 200 outside; }",
+    );
+    let routes = "  - { match: /admin/**, to: origin, allow: { ips: [192.0.2.1] } }\n  \
+                  - { match: /**, to: origin }\n";
+    let text = format!("services:\n  origin: \"{}\"\nroutes:\n{routes}", origin.address);
+    let gateway = Setup::new(BIN).workers(1).start(&text);
+    let status = |target: &str| {
+        let answer = gateway.ask(request("GET", target, ""));
+        (answer.status(), body(&answer).contains("inside"))
+    };
+    for target in [
+        "/admin/x",
+        "//admin/x",
+        "/a/..//admin/x",
+        "/a//../admin/x",
+        "///admin///x",
+        "/admin//",
+        "/admin;a=b/x",
+        "/admin;/x",
+        "/admin%3Ba=b/x",
+        "/%61dmin/x;y",
+        "/./admin/x",
+        "/a/.//..//admin;x",
+    ] {
+        assert_eq!(status(target), (403, false), "{target}");
+    }
+    for target in [
+        "/;/admin/x",
+        "/app/..;/admin/x",
+        "/.;a/admin/x",
+        "/%3b/admin/x",
+        "/app/%2e%2e%3B/admin/x",
+        "/a%2F../admin/x",
+    ] {
+        assert_eq!(status(target), (400, false), "{target}");
+    }
+    assert_eq!(status("/other//x;y"), (200, false));
+    gateway.stop();
+}
+
+#[test]
+fn a_listener_may_keep_slashes_and_escaped_ones() {
+    let backend = RawBackend::answering("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    let keys = "paths: { merge_slashes: false, encoded_slash: keep }";
+    let text = format!(
+        "services:\n  origin: \"{}\"\nroutes:\n  - {{ match: \"/v/{{x}}/**\", to: origin, rewrite: \"/w/{{x}}/{{rest}}\" }}\n  \
+         - {{ match: /**, to: origin }}\n",
+        backend.address
+    );
+    let gateway = Setup::new(BIN).workers(1).listener_with("open", keys).start(&text);
+    for (target, strict, open) in [
+        ("/a//b/", Ok("/a/b/"), Ok("/a//b/")),
+        ("//", Ok("/"), Ok("//")),
+        ("/a%2fb", Err(400), Ok("/a%2Fb")),
+        ("/a%2F../b", Err(400), Err(400)),
+        ("/a%5Cb", Err(400), Err(400)),
+        ("/..;/b", Err(400), Err(400)),
+        ("/v/a;b/c", Ok("/w/a;b/c"), Ok("/w/a;b/c")),
+        ("/v/a%2Fb//c", Err(400), Ok("/w/a%2Fb//c")),
+        ("/v/a//c", Ok("/w/a/c"), Ok("/w/a//c")),
+        ("/v/a/", Ok("/w/a/"), Ok("/w/a/")),
+    ] {
+        for (listener, expected) in [("http", strict), ("open", open)] {
+            let address = if listener == "http" { gateway.http } else { gateway.listener(listener) };
+            let answer = ask(address, request("GET", target, "").as_bytes());
+            let arrivals = backend.take_arrivals();
+            let arrived = arrivals.first().and_then(|arrival| arrival.request.as_ref().ok());
+            let found = match arrived {
+                Some(request) => Ok(request.target().to_owned()),
+                None => Err(answer.status()),
+            };
+            assert_eq!(found, expected.map(String::from), "{target} at {listener}");
+        }
+    }
+    gateway.stop();
+}
+
+#[test]
+fn trace_is_answered_by_routes_that_name_it() {
+    let gateway = answering(
+        "  - { match: /a, to: { respond: 204 } }\n  - { match: { path: /b, methods: [TRACE] }, to: { respond: 204 } }\n",
+    );
+    let answer = gateway.ask(request("TRACE", "/a", ""));
+    assert_eq!(answer.status(), 405);
+    assert_eq!(answer.value("allow"), "GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH");
+    assert_eq!(gateway.ask(request("TRACE", "/b", "")).status(), 204);
+    assert_eq!(gateway.ask(request("TRACE", "/none", "")).status(), 404);
+    let answer = gateway.ask(request("GET", "/b", ""));
+    assert_eq!((answer.status(), answer.value("allow")), (405, "TRACE"));
     gateway.stop();
 }
 

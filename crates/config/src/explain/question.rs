@@ -4,7 +4,7 @@ use super::{Asked, Explanation, Other, Verdict};
 use tidegate_core::exchange::Client;
 use tidegate_core::head::{RequestHead, is_field_value};
 use tidegate_core::name::Method;
-use tidegate_core::path::{self, Canonical};
+use tidegate_core::path::{self, PathRules};
 use tidegate_core::problem::{Problem, quote};
 use tidegate_core::router::MethodSet;
 
@@ -14,6 +14,9 @@ pub(super) struct Question {
     pub(super) method_text: String,
     pub(super) host: String,
     pub(super) path: String,
+    /// The plain form of the path, which routes are looked for by.
+    pub(super) plain: Vec<u8>,
+    rules: PathRules,
     query: Option<String>,
     headers: Vec<(String, String)>,
     listener: String,
@@ -58,28 +61,38 @@ impl Question {
             host: host.to_owned(),
             // RFC 9112 §3.2.1: clients send `/` where a URL has no path.
             path: if path.is_empty() { "/" } else { path }.to_owned(),
+            plain: Vec::new(),
+            rules: PathRules::STRICT,
         })
     }
 
-    /// Brings the path into the one form in which routes are looked for; the error is the reason of the 400.
-    pub(super) fn canonicalize(&mut self) -> Result<(), &'static str> {
-        let mut changed = Vec::new();
-        match path::canonical(self.path.as_bytes(), &mut changed) {
-            Ok(Canonical::Same) => Ok(()),
-            Ok(Canonical::Changed) => {
-                self.path = String::from_utf8_lossy(&changed).into_owned();
-                Ok(())
+    /// The listener it comes to.
+    pub(super) fn listener(&self) -> &str {
+        &self.listener
+    }
+
+    /// Reads the path as a codec does that goes by these rules; the error is the reason of the 400.
+    pub(super) fn canonicalize(&mut self, rules: PathRules) -> Result<(), &'static str> {
+        self.rules = rules;
+        let mut text = Vec::new();
+        let forms = path::read(self.path.as_bytes(), rules, &mut text).map_err(|refusal| refusal.reason)?;
+        match forms {
+            Some(forms) => {
+                self.plain = forms.plain.of(&text).to_vec();
+                self.path = String::from_utf8_lossy(forms.path.of(&text)).into_owned();
             }
-            Err(refusal) => Err(refusal.reason),
+            None => self.plain = self.path.clone().into_bytes(),
         }
+        Ok(())
     }
 
     /// The head that a codec would make of it, once its path is canonical.
     pub(super) fn head(&self) -> RequestHead {
-        let mut head = RequestHead { method: self.method, ..RequestHead::default() };
+        let mut head = RequestHead { method: self.method, path_rules: self.rules, ..RequestHead::default() };
         head.method_text = head.fields.add_text(self.method_text.as_bytes());
         head.host = head.fields.add_text(self.host.as_bytes());
         head.path = head.fields.add_text(self.path.as_bytes());
+        head.plain = head.fields.add_text(&self.plain);
         head.query = head.fields.add_text(self.query.as_deref().unwrap_or_default().as_bytes());
         head.has_query = self.query.is_some();
         for (name, value) in &self.headers {

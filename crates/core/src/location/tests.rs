@@ -126,7 +126,7 @@ fn nothing_in_a_path_or_a_query_becomes_the_host() {
             let rest: String = (0..next(8)).map(|_| ASKED[next(ASKED.len())]).collect();
             let mut path = Vec::new();
             let raw = format!("/e{rest}");
-            match crate::path::canonical(raw.as_bytes(), &mut path) {
+            match crate::path::canonical(raw.as_bytes(), crate::path::PathRules::STRICT, &mut path) {
                 Ok(crate::path::Canonical::Same) => path = raw.into_bytes(),
                 Ok(_) => {}
                 Err(_) => continue,

@@ -28,7 +28,7 @@ struct Draft {
     /// What ends at each node, and what ends there with `**`, in the order of ranks.
     ends: Vec<[Vec<End>; 2]>,
     text: Vec<u8>,
-    literals: HashMap<(u32, Box<str>), u32>,
+    literals: HashMap<(u32, Box<[u8]>), u32>,
 }
 
 impl Draft {
@@ -36,20 +36,20 @@ impl Draft {
         let mut draft =
             Draft { nodes: Vec::new(), ends: Vec::new(), text: Vec::new(), literals: HashMap::new() };
         for _ in [HOSTS, WILDCARDS, ANY_HOST] {
-            draft.add_node(NONE, false, "");
+            draft.add_node(NONE, false, b"");
         }
         draft
     }
 
     fn add(&mut self, rank: u32, index: u32, route: &RouteMatch) {
         let mut node = match &route.host {
-            Some(host) if host.is_wildcard() => self.literal(WILDCARDS, host.name()),
-            Some(host) => self.literal(HOSTS, host.name()),
+            Some(host) if host.is_wildcard() => self.literal(WILDCARDS, host.name().as_bytes()),
+            Some(host) => self.literal(HOSTS, host.name().as_bytes()),
             None => ANY_HOST,
         };
         for segment in route.path.segments() {
             node = match segment {
-                Segment::Literal(text) => self.literal(node, text),
+                Segment::Literal(literal) => self.literal(node, literal.plain()),
                 Segment::Param(_) => self.param(node),
             };
         }
@@ -62,7 +62,7 @@ impl Draft {
         self.ends[node as usize][usize::from(route.path.has_rest())].push(end);
     }
 
-    fn literal(&mut self, parent: u32, text: &str) -> u32 {
+    fn literal(&mut self, parent: u32, text: &[u8]) -> u32 {
         if let Some(&child) = self.literals.get(&(parent, text.into())) {
             return child;
         }
@@ -75,7 +75,7 @@ impl Draft {
     fn param(&mut self, parent: u32) -> u32 {
         match self.nodes[parent as usize].param {
             NONE => {
-                let child = self.add_node(parent, true, "");
+                let child = self.add_node(parent, true, b"");
                 self.nodes[parent as usize].param = child;
                 child
             }
@@ -83,7 +83,7 @@ impl Draft {
         }
     }
 
-    fn add_node(&mut self, parent: u32, is_param: bool, text: &str) -> u32 {
+    fn add_node(&mut self, parent: u32, is_param: bool, text: &[u8]) -> u32 {
         let node = self.nodes.len() as u32;
         self.nodes.push(Node {
             parent,
@@ -100,7 +100,7 @@ impl Draft {
             rests_end: 0,
         });
         self.ends.push([Vec::new(), Vec::new()]);
-        self.text.extend_from_slice(text.as_bytes());
+        self.text.extend_from_slice(text);
         node
     }
 
@@ -153,7 +153,7 @@ impl Draft {
         let mut edges = vec![Edge { tag: 0, child: NONE }; places];
         for ((parent, text), &child) in &self.literals {
             let case = if matches!(*parent, HOSTS | WILDCARDS) { Case::Ignored } else { Case::Counts };
-            let hash = hash(*parent, text.as_bytes(), case);
+            let hash = hash(*parent, text, case);
             let mut place = hash as usize & (places - 1);
             while edges[place].child != NONE {
                 place = (place + 1) & (places - 1);

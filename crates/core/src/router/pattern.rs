@@ -3,7 +3,7 @@
 
 use super::names::{PathName, PathNames};
 use crate::head::Span;
-use crate::path::{self, Canonical};
+use crate::path::{self, Canonical, PathRules};
 use std::fmt;
 
 /// A route's path: literal segments, `{name}` for one non-empty segment, and `**` at the end for any rest,
@@ -20,9 +20,24 @@ pub struct PathPattern {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Segment {
     /// This text, canonical as request paths are.
-    Literal(Box<str>),
+    Literal(Literal),
     /// Any one non-empty segment, by this name.
     Param(Box<str>),
+}
+
+/// A literal segment: what it is compared with is the plain form of paths, so that however a client spells a segment,
+/// and whatever parameters it adds, a backend that reads both as one is protected by the same route.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Literal {
+    /// As a client would write it, with no escape that can be left out: two literals of one plain form have one text.
+    text: Box<str>,
+    plain: Box<[u8]>,
+}
+
+impl Literal {
+    pub(super) fn plain(&self) -> &[u8] {
+        &self.plain
+    }
 }
 
 impl PathPattern {
@@ -70,12 +85,25 @@ impl PathPattern {
         })
     }
 
-    /// Whether a canonical path is one it stands for: segment by segment, as a reader of the pattern would.
+    /// Whether the literals it begins with could be the beginning of a path that the other takes.
+    pub fn begins_like(&self, other: &PathPattern) -> bool {
+        let literals = self.segments.iter().map_while(|segment| match segment {
+            Segment::Literal(literal) => Some(literal),
+            Segment::Param(_) => None,
+        });
+        literals.enumerate().all(|(index, literal)| match other.segments.get(index) {
+            Some(Segment::Literal(theirs)) => theirs == literal,
+            Some(Segment::Param(_)) => true,
+            None => other.has_rest,
+        })
+    }
+
+    /// Whether a path in its plain form is one it stands for: segment by segment, as a reader of the pattern would.
     pub(super) fn fits(&self, path: &[u8]) -> bool {
         let Some(inner) = path.strip_prefix(b"/") else { return false };
         let mut parts = inner.split(|&byte| byte == b'/');
         let is_begun = self.segments.iter().all(|segment| match (segment, parts.next()) {
-            (Segment::Literal(text), Some(part)) => text.as_bytes() == part,
+            (Segment::Literal(literal), Some(part)) => literal.plain() == part,
             (Segment::Param(_), Some(part)) => !part.is_empty(),
             (_, None) => false,
         });
@@ -98,11 +126,13 @@ impl PathPattern {
         &self.segments
     }
 
-    pub(super) fn has_rest(&self) -> bool {
+    /// Whether it ends in `**`.
+    pub fn has_rest(&self) -> bool {
         self.has_rest
     }
 
-    pub(super) fn literals(&self) -> usize {
+    /// How many of its segments are literals.
+    pub fn literals(&self) -> usize {
         self.segments.len() - self.names().count()
     }
 }
@@ -111,7 +141,7 @@ impl fmt::Display for PathPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for segment in &self.segments {
             match segment {
-                Segment::Literal(text) => write!(f, "/{text}")?,
+                Segment::Literal(literal) => write!(f, "/{}", literal.text)?,
                 Segment::Param(name) => write!(f, "/{{{name}}}")?,
             }
         }
@@ -132,7 +162,7 @@ fn parse_segment(part: &str) -> Result<Segment, String> {
     if part.contains('*') {
         return Err(format!("`{part}`: write `{{name}}` for one segment, or `**` at the end for any rest"));
     }
-    canonical(part).map(|text| Segment::Literal(text.into()))
+    literal(part).map(Segment::Literal)
 }
 
 fn is_param_name(name: &str) -> bool {
@@ -151,9 +181,9 @@ fn refuse_twins(segments: &[Segment]) -> Result<(), String> {
     Ok(())
 }
 
-/// A literal segment as canonical request paths have it. What could never stand in one is refused, but for
-/// spaces and letters beyond ASCII, which are written as clients send them: escaped.
-fn canonical(part: &str) -> Result<String, String> {
+/// A literal segment. What could never stand in a request path is refused, but for spaces and letters beyond ASCII,
+/// which are written as clients send them: escaped.
+fn literal(part: &str) -> Result<Literal, String> {
     let mut path = vec![b'/'];
     for byte in part.bytes() {
         match byte {
@@ -162,7 +192,7 @@ fn canonical(part: &str) -> Result<String, String> {
         }
     }
     let mut changed = Vec::new();
-    let path = match path::canonical(&path, &mut changed) {
+    let mut path = match path::canonical(&path, PathRules::STRICT, &mut changed) {
         Ok(Canonical::Same) => path,
         Ok(Canonical::Changed) => changed,
         Err(refusal) => return Err(format!("{part:?}: {}", refusal.reason)),
@@ -170,7 +200,26 @@ fn canonical(part: &str) -> Result<String, String> {
     if path.len() == 1 && !part.is_empty() {
         return Err(format!("`{part}` never matches, as it is resolved before routing"));
     }
-    Ok(path[1..].iter().copied().map(char::from).collect())
+    let has_parameters = path.contains(&b';') || memchr::memmem::find(&path, b"%3B").is_some();
+    if has_parameters {
+        return Err(format!("`{part}`: what follows a `;` is no part of what is compared: leave it out"));
+    }
+    let whole = Span::new(0, path.len());
+    let plain = path::plain(&mut path, whole).of(&path);
+    let plain = plain.get(1..).unwrap_or_default();
+    Ok(Literal { text: spelled(plain).into(), plain: plain.into() })
+}
+
+/// The shortest text of a segment.
+fn spelled(plain: &[u8]) -> String {
+    let mut text = String::with_capacity(plain.len());
+    for &byte in plain {
+        match byte {
+            b'!'..=b'~' if !b"%?#\\;{}*".contains(&byte) => text.push(char::from(byte)),
+            _ => text.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    text
 }
 
 /// Longest name in the DNS, in text form without the final dot (RFC 1035 §2.3.4).
@@ -216,6 +265,16 @@ impl HostPattern {
             Some(before @ 2..) => {
                 self.is_wildcard && host[before - 1] == b'.' && host[before..].eq_ignore_ascii_case(name)
             }
+            _ => false,
+        }
+    }
+
+    /// Whether it stands for every host that the other does.
+    pub fn takes_all_of(&self, other: &HostPattern) -> bool {
+        let name = self.name.as_bytes();
+        match other.name.as_bytes().strip_suffix(name) {
+            Some([]) => self.is_wildcard == other.is_wildcard,
+            Some([.., b'.']) => self.is_wildcard,
             _ => false,
         }
     }

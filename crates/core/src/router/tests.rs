@@ -2,6 +2,8 @@
 //! `work` counts what they cost.
 
 use super::*;
+use crate::head::Span;
+use crate::path;
 
 /// `METHODS host path +other_conditions`: each part but the path may be missing; hosts have a dot or a colon.
 fn route(text: &str) -> RouteMatch {
@@ -30,9 +32,12 @@ fn route(text: &str) -> RouteMatch {
 fn find(routes: &[&str], request: &str, holding: &[&str]) -> String {
     let compiled: Vec<RouteMatch> = routes.iter().map(|text| route(text)).collect();
     let parts: Vec<&str> = request.split(' ').collect();
+    let mut path = parts[2].as_bytes().to_vec();
+    let whole = Span::new(0, path.len());
+    let plain = path::plain(&mut path, whole);
     let lookup = Lookup {
         host: parts[1].as_bytes(),
-        path: parts[2].as_bytes(),
+        path: plain.of(&path),
         method: Method::of(parts[0].as_bytes()),
         method_text: parts[0].as_bytes(),
     };
@@ -89,7 +94,46 @@ fn a_literal_path_matches_itself_alone() {
         ],
     );
     // However the operator spells it.
-    check(&["/café", "/%7eme;v=1"], &[("GET h /caf%C3%A9", "/café"), ("GET h /~me;v=1", "/%7eme;v=1")]);
+    check(&["/café", "/%7eme"], &[("GET h /caf%C3%A9", "/café"), ("GET h /~me", "/%7eme")]);
+}
+
+#[test]
+fn a_literal_matches_whatever_a_backend_reads_as_it() {
+    check(
+        &["/a/**", "/a/b!/{x}", "/{x}/c", "/**", "/b%7B%2A/d"],
+        &[
+            ("GET h /a;v=1", "/a/**"),
+            ("GET h /a;/e", "/a/**"),
+            ("GET h /a%3Bv=1/e", "/a/**"),
+            ("GET h /a/b%21/c;", "/a/b!/{x}"),
+            ("GET h /a;x/b!;y/c", "/a/b!/{x}"),
+            ("GET h /%25/c;x", "/{x}/c"),
+            ("GET h /b;x/d%3B", "/**"),
+            ("GET h /b%7B*;/d", "/b%7B%2A/d"),
+            ("GET h /b{%2A/d", "/b%7B%2A/d"),
+            // An escaped slash is part of its segment where a listener keeps it, and no literal has one.
+            ("GET h /a%2Fb", "/**"),
+            ("GET h /a/b%21%2F/c", "/a/**"),
+        ],
+    );
+    check(&["/a%252Fb", "/{x}"], &[("GET h /a%252Fb", "/a%252Fb"), ("GET h /a%2Fb", "/{x}")]);
+}
+
+#[test]
+fn trace_is_for_routes_that_name_it() {
+    let any = "GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH";
+    check(
+        &["/a", "TRACE,PURGE /b", "/b", "POST /c", "PUT,LOCK /d", "/d/**"],
+        &[
+            ("TRACE h /a", &format!("Allow: {any}")),
+            ("PURGE h /a", "/a"),
+            ("TRACE h /b", "TRACE,PURGE /b"),
+            ("GET h /b", "/b"),
+            ("TRACE h /c", "Allow: POST"),
+            ("TRACE h /d", &format!("Allow: {any}, LOCK")),
+            ("TRACE h /none", "none"),
+        ],
+    );
 }
 
 #[test]

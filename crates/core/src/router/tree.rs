@@ -205,10 +205,10 @@ fn tail(text: &[u8]) -> u64 {
 }
 
 /// The beginning of a literal, as a node keeps it.
-pub(super) fn own_text(text: &str) -> [u8; OWN_TEXT_BYTES] {
+pub(super) fn own_text(text: &[u8]) -> [u8; OWN_TEXT_BYTES] {
     let mut own = [0; OWN_TEXT_BYTES];
     let bytes = text.len().min(OWN_TEXT_BYTES);
-    own[..bytes].copy_from_slice(&text.as_bytes()[..bytes]);
+    own[..bytes].copy_from_slice(&text[..bytes]);
     own
 }
 

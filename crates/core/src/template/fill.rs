@@ -74,13 +74,15 @@ enum Writing {
     Decoded(fn(u8) -> bool),
     /// Everything that might end a part of a URL escaped; escapes stay.
     Escaped,
+    /// Everything that might end a part of a URL escaped, slashes and `%` too: a word that is no part of a path.
+    Word,
 }
 
 /// A host holds nothing that ends a field or a body's string. In a path or a query it is a word like any other.
 fn of_host(form: Form) -> Writing {
     match form {
         Form::Field | Form::Body => Writing::AsItIs,
-        Form::Path | Form::Query => Writing::Escaped,
+        Form::Path | Form::Query => Writing::Word,
     }
 }
 
@@ -145,10 +147,12 @@ impl Text<'_> {
                     push(byte, is_shown(byte), out);
                 }
             }
-            (Writing::Escaped, _) => {
+            (Writing::Escaped | Writing::Word, _) => {
+                let is_path = matches!(writing, Writing::Escaped);
                 for at in at..end {
                     let byte = self.byte(at, out);
-                    push(byte, byte.is_ascii_alphanumeric() || b"%-._~/:".contains(&byte), out);
+                    let is_kept = b"-._~:".contains(&byte) || (is_path && b"%/".contains(&byte));
+                    push(byte, byte.is_ascii_alphanumeric() || is_kept, out);
                 }
             }
         }

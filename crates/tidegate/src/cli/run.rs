@@ -29,7 +29,10 @@ pub(super) struct Otherwise {
 pub(super) fn run(path: &Path, otherwise: &Otherwise) -> ExitCode {
     let stores = Stores::new();
     let (config, origin) = match tidegate_config::load(path, &stores.families_at_start()) {
-        Ok(config) => (config, Origin::Files),
+        Ok(config) => {
+            say::warned(&config.warnings);
+            (config, Origin::Files)
+        }
         Err(problems) if !otherwise.last_good => return say::unusable(&problems),
         Err(problems) => match kept(path, otherwise, &stores) {
             Ok(config) => {

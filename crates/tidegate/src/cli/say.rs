@@ -72,19 +72,22 @@ pub(crate) fn counted(count: usize, what: &str) -> String {
     }
 }
 
-fn problems_json(problems: &Problems) -> Value {
-    let list: Vec<Value> = problems
-        .iter()
-        .map(|problem| {
-            json!({
-                "file": problem.file(),
-                "line": problem.line(),
-                "column": problem.column(),
-                "reason": problem.reason,
-                "hint": problem.hint,
-            })
+/// Problems as a list of JSON.
+pub(crate) fn list_json(problems: &Problems) -> Vec<Value> {
+    let one = |problem: &Problem| {
+        json!({
+            "file": problem.file(),
+            "line": problem.line(),
+            "column": problem.column(),
+            "reason": problem.reason,
+            "hint": problem.hint,
         })
-        .collect();
+    };
+    problems.iter().map(one).collect()
+}
+
+fn problems_json(problems: &Problems) -> Value {
+    let list = list_json(problems);
     match problems.count() - list.len() {
         0 => json!({ "problems": list }),
         more => json!({ "problems": list, "more": more }),
@@ -99,9 +102,24 @@ fn print(text: &str) {
 
 /// Tells problems on standard error.
 pub(crate) fn tell(problems: &Problems) {
-    let is_asked_without = std::env::var_os("NO_COLOR").is_some_and(|set| !set.is_empty());
-    match io::stderr().is_terminal() && !is_asked_without {
+    match is_coloured() {
         true => eprintln!("{problems:#}"),
         false => eprintln!("{problems}"),
     }
+}
+
+/// Tells on standard error what is allowed, and may yet not be meant.
+pub(crate) fn warned(warnings: &Problems) {
+    for warning in warnings.iter() {
+        match is_coloured() {
+            true => eprintln!("warning: {warning:#}"),
+            false => eprintln!("warning: {warning}"),
+        }
+    }
+}
+
+/// Whether standard error takes colours, and nobody asked for none.
+fn is_coloured() -> bool {
+    let is_asked_without = std::env::var_os("NO_COLOR").is_some_and(|set| !set.is_empty());
+    io::stderr().is_terminal() && !is_asked_without
 }

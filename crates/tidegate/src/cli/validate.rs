@@ -1,4 +1,5 @@
-//! `tidegate validate`: reads a file as `run` would, starts nothing, and says what is wrong or how much there is.
+//! `tidegate validate`: reads a file as `run` would, starts nothing, and says what is wrong, what may not be meant, or how
+//! much there is.
 
 use serde_json::json;
 use std::path::Path;
@@ -18,8 +19,14 @@ pub(super) fn run(path: &Path, form: Form) -> ExitCode {
     }
     let (services, routes) = (config.services.len(), config.routes.len());
     say::result(&match form {
-        Form::Json => say::pretty(&json!({ "problems": [], "services": services, "routes": routes })),
+        Form::Json => say::pretty(&json!({
+            "problems": [],
+            "warnings": say::list_json(&config.warnings),
+            "services": services,
+            "routes": routes,
+        })),
         Form::Text => {
+            say::warned(&config.warnings);
             let (services, routes) = (counted(services, "service"), counted(routes, "route"));
             format!("{}: fine: {services}, {routes}", path.display())
         }

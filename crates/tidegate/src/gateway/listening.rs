@@ -47,6 +47,7 @@ pub(crate) fn connection_limits(listen: &Listen) -> ConnectionLimits {
             line_bytes_max: limits.line.in_memory(),
             head_bytes_max: limits.head.in_memory(),
             fields_max: limits.fields.get() as usize,
+            path: listen.paths.rules(),
         },
         head_time: limits.head_time,
         idle: limits.idle,

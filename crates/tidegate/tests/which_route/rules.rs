@@ -49,9 +49,9 @@ pub(crate) fn outcome(routes: &[Route], request: &Request) -> Outcome {
         Some(&route) => Outcome::Route(route),
         None if fitting.is_empty() => Outcome::NotFound,
         None => {
-            let named = fitting.iter().flat_map(|&i| &routes[i].methods);
-            let more = named.clone().filter(|method| **method == "GET").map(|_| "HEAD");
-            Outcome::MethodNotAllowed(named.copied().chain(more).map(String::from).collect())
+            let named: Vec<&str> = fitting.iter().flat_map(|&i| routes[i].allowed()).collect();
+            let more = named.contains(&"GET").then_some("HEAD");
+            Outcome::MethodNotAllowed(named.into_iter().chain(more).map(String::from).collect())
         }
     }
 }
@@ -99,7 +99,8 @@ impl Route {
         }
     }
 
-    /// `{x}` is one segment that is not empty; `**` is any rest, also none.
+    /// `{x}` is one segment that is not empty; `**` is any rest, also none. A literal is any spelling of its segment,
+    /// whatever parameters follow it.
     fn fits_path(&self, path: &str) -> bool {
         let (parts, has_rest) = match self.path.strip_suffix("/**") {
             Some(root) => (root, true),
@@ -110,16 +111,24 @@ impl Route {
         let is_long_enough = segments.len() == parts.len() || (has_rest && segments.len() > parts.len());
         let fits = |(part, segment): (&&str, &&str)| match part.starts_with('{') {
             true => !segment.is_empty(),
-            false => canonical(&format!("/{part}")) == Some(format!("/{segment}")),
+            false => decoded_path(part) == decoded_path(name_of(segment)),
         };
         is_long_enough && parts.iter().zip(&segments).all(fits)
     }
 
     /// GET includes HEAD.
     fn fits_method(&self, method: &str) -> bool {
-        self.methods.is_empty()
+        (self.methods.is_empty() && method != "TRACE")
             || self.methods.contains(&method)
             || (method == "HEAD" && self.methods.contains(&"GET"))
+    }
+
+    /// What Allow says of it where its methods are what is lacking: only TRACE is no one's who does not name it.
+    fn allowed(&self) -> Vec<&'static str> {
+        match self.methods.is_empty() {
+            true => vec!["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"],
+            false => self.methods.clone(),
+        }
     }
 
     /// The larger, the more specific: host, then path, then the number of other conditions. The order of the file is
@@ -145,7 +154,7 @@ impl Route {
     pub(crate) fn takes(&self) -> String {
         let parts = self.path.split('/').map(|part| match part.starts_with('{') {
             true => String::from("{}"),
-            false => canonical(&format!("/{part}")).unwrap_or_default(),
+            false => format!("{:?}", decoded_path(part)),
         });
         let parts: Vec<String> = parts.collect();
         let (mut methods, mut query, mut listeners) =
@@ -167,7 +176,11 @@ pub(crate) fn canonical(path: &str) -> Option<String> {
     for (index, raw_segment) in raw.iter().enumerate() {
         let segment = canonical_segment(raw_segment)?;
         let is_last = index + 1 == raw.len();
+        if ["", ".", ".."].contains(&name_of(&segment)) && name_of(&segment) != segment {
+            return None;
+        }
         match segment.as_str() {
+            "" if !is_last => continue,
             "." => {}
             ".." => {
                 segments.pop()?;
@@ -204,6 +217,17 @@ fn canonical_segment(raw: &str) -> Option<String> {
         }
     }
     Some(text)
+}
+
+/// What stands before the parameters of a canonical segment.
+fn name_of(segment: &str) -> &str {
+    let end = [";", "%3B"].iter().filter_map(|sign| segment.find(sign)).min();
+    &segment[..end.unwrap_or(segment.len())]
+}
+
+/// A segment without its escapes.
+fn decoded_path(segment: &str) -> Vec<u8> {
+    decoded(&segment.replace('+', "%2B"))
 }
 
 /// A key or a value of a query. What it is no escape of stands for itself.

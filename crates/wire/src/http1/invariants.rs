@@ -6,7 +6,7 @@ use std::fmt::Debug;
 use tidegate_core::head::{Fields, Length, RequestHead, ResponseHead};
 use tidegate_core::limits::HeadLimits;
 use tidegate_core::name::{Method, Name};
-use tidegate_core::path::{Canonical, canonical};
+use tidegate_core::path::{Canonical, PathRules, canonical};
 
 use super::chunked::{Decoder, Step};
 use super::encode::{
@@ -18,9 +18,15 @@ use super::response::{BadResponse, ParsedResponse, ResponseParser};
 use tidegate_core::outcome::Refusal;
 
 /// Small bounds, so that inputs of a fuzzer's size run into them.
-const TIGHT: HeadLimits = HeadLimits { line_bytes_max: 48, head_bytes_max: 160, fields_max: 4 };
+const TIGHT: HeadLimits =
+    HeadLimits { line_bytes_max: 48, head_bytes_max: 160, fields_max: 4, path: PathRules::STRICT };
 /// Bounds that nothing re-encoded runs into.
-const WIDE: HeadLimits = HeadLimits { line_bytes_max: 1 << 20, head_bytes_max: 1 << 20, fields_max: 1 << 10 };
+const WIDE: HeadLimits = HeadLimits {
+    line_bytes_max: 1 << 20,
+    head_bytes_max: 1 << 20,
+    fields_max: 1 << 10,
+    path: PathRules::STRICT,
+};
 /// Never kept: written anew, or ended at this hop.
 const REMOVED: [Name; 11] = [
     Name::Connection,
@@ -108,7 +114,7 @@ fn request_kept(bytes: &[u8], parsed: &ParsedRequest, head: &RequestHead) -> Ver
     hold(ended.iter().all(|&n| head.fields.get(n).is_none()), || "Host or Expect is kept".into())?;
     let path = head.path_bytes();
     let is_asterisk = path == b"*" && head.method == Method::Options;
-    let is_canonical = canonical(path, &mut Vec::new()) == Ok(Canonical::Same);
+    let is_canonical = canonical(path, PathRules::STRICT, &mut Vec::new()) == Ok(Canonical::Same);
     hold(is_asterisk || is_canonical, || format!("path is not canonical: {}", path.escape_ascii()))?;
     // A method may have a `#`, nothing else may.
     for part in [path, head.query_bytes().unwrap_or_default(), head.host_bytes()] {

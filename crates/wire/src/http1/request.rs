@@ -5,7 +5,7 @@ use tidegate_core::head::{Field, Length, RequestHead, Span};
 use tidegate_core::limits::{HeadLimits, METHOD_BYTES_MAX};
 use tidegate_core::name::{Method, Name};
 use tidegate_core::outcome::Refusal;
-use tidegate_core::path::{Canonical, canonical};
+use tidegate_core::path;
 
 use super::bytes::is_token;
 use super::head::{Facts, Shift, field_of};
@@ -84,7 +84,7 @@ impl RequestParser {
             let Some(line) = self.lines.next(buf, limits).map_err(fault_of_request_line)? else {
                 return Ok(None);
             };
-            self.request_line(buf, line, head)?;
+            self.request_line(buf, line, limits, head)?;
             self.stage = Stage::Fields;
         }
         while let Some(line) = self.lines.next(buf, limits).map_err(fault_of_field_line)? {
@@ -101,7 +101,13 @@ impl RequestParser {
         Ok(None)
     }
 
-    fn request_line(&mut self, buf: &[u8], line: Line, head: &mut RequestHead) -> Result<(), Refusal> {
+    fn request_line(
+        &mut self,
+        buf: &[u8],
+        line: Line,
+        limits: &HeadLimits,
+        head: &mut RequestHead,
+    ) -> Result<(), Refusal> {
         let bytes = &buf[line.start..line.end];
         let (method, target) = split_request_line(bytes)?;
         self.version = version_of(&bytes[target + 1..])?;
@@ -113,23 +119,27 @@ impl RequestParser {
         let target = &bytes[method + 1..target];
         let Target { authority, path, query } = split(target, head.method)?;
 
+        head.path_rules = limits.path;
         let text = head.fields.text_mut();
-        let path = match path {
-            Path::At(path) => match canonical(&target[path.clone()], text)? {
-                Canonical::Same => Some(path),
-                Canonical::Changed => None,
+        let in_target = match path {
+            Path::At(path) => match path::read(&target[path.clone()], limits.path, text)? {
+                Some(forms) => {
+                    (head.path, head.plain) = (forms.path, forms.plain);
+                    None
+                }
+                None => Some(path),
             },
             Path::Meant(path) => {
                 text.extend_from_slice(path);
+                head.path = Span::new(0, text.len());
                 None
             }
         };
         // A path that is not the target's own stands first in the text, the head behind it.
         self.shift = Shift { head: line.start, text: text.len() };
-        head.path = match path {
-            Some(path) => self.shift.span(start + path.start, start + path.end),
-            None => Span::new(0, text.len()),
-        };
+        if let Some(path) = in_target {
+            head.path = self.shift.span(start + path.start, start + path.end);
+        }
         head.method_text = self.shift.span(line.start, line.start + method);
         self.authority = authority.map(|a| self.shift.span(start + a.start, start + a.end));
         head.has_query = query.is_some();

@@ -11,7 +11,6 @@ use tidegate_core::head::{Fields, Length, RequestHead, ResponseHead, Span};
 use tidegate_core::limits::{HeadLimits, METHOD_BYTES_MAX, TRAILER_FIELDS_MAX};
 use tidegate_core::name::{Method, Name};
 use tidegate_core::outcome::Refusal;
-use tidegate_core::path::{Canonical, canonical};
 
 use crate::http1::chunked::may_trail;
 use crate::http1::head::{Facts, Shift, Version, field_of};
@@ -71,14 +70,10 @@ fn target(parts: &Parts, limits: &HeadLimits, head: &mut RequestHead) -> Result<
         return Err(Refusal::bad("bad request target"));
     }
     let split = split(target, head.method)?;
-    let start = head.fields.text().len();
-    head.path = match split.path {
-        Path::Meant(path) => head.fields.add_text(path),
-        Path::At(path) => match canonical(&target[path.clone()], head.fields.text_mut())? {
-            Canonical::Changed => Span::new(start, head.fields.text().len()),
-            Canonical::Same => head.fields.add_text(&target[path]),
-        },
-    };
+    match split.path {
+        Path::Meant(path) => head.path = head.fields.add_text(path),
+        Path::At(path) => head.read_path(&target[path], limits.path)?,
+    }
     if let Some(query) = split.query {
         head.has_query = true;
         head.query = head.fields.add_text(&target[query]);

@@ -10,7 +10,8 @@ use tidegate_wire::http1::response::ResponseParser;
 
 use crate::bytes;
 
-const LIMITS: HeadLimits = HeadLimits { line_bytes_max: 40, head_bytes_max: 120, fields_max: 4 };
+const LIMITS: HeadLimits =
+    HeadLimits { line_bytes_max: 40, head_bytes_max: 120, fields_max: 4, ..HeadLimits::REQUEST };
 
 /// The status of a refusal; 200 for a head that is taken, 0 while it is unfinished. The same however it is cut.
 fn check(request: &[u8], expected: u16) {

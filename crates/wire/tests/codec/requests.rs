@@ -370,7 +370,7 @@ pub(crate) const TAKEN: &[(&str, &[u8], &str, &[u8])] = &[
         "target-double-slash",
         b"GET //b/c;d=e HTTP/1.1\r\nHost: a\r\n\r\n",
         "1.1 keep Empty",
-        b"GET //b/c;d=e HTTP/1.1\r\nhost: a\r\n\r\n",
+        b"GET /b/c;d=e HTTP/1.1\r\nhost: a\r\n\r\n",
     ),
     (
         "target-canonical",

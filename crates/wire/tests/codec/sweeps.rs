@@ -133,8 +133,10 @@ fn request_line_bytes_sweep() {
             let expected = match place {
                 0..=3 => is_token_byte(byte),
                 4 => byte == b'/',
-                // In the path: no backslash and no escape that is none; in the query anything visible.
-                5 | 6 => is_graphic && byte != b'\\' && byte != b'%',
+                // In the path: no backslash, no escape that is none, and no `;` without a segment before it; in the query
+                // anything visible.
+                5 => is_graphic && !b"\\%;".contains(&byte),
+                6 => is_graphic && !b"\\%".contains(&byte),
                 7 | 8 => is_graphic,
                 _ => false,
             };

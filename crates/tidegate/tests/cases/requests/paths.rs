@@ -1,6 +1,6 @@
 //! One canonical path: what the backend receives is what router and policies decided on. Escapes of
-//! unreserved characters are decoded, others upper-cased, dot segments resolved; what readers understand
-//! differently is refused.
+//! unreserved characters are decoded, others upper-cased, empty segments merged, dot segments resolved; what readers
+//! understand differently is refused.
 
 use super::{After, Case, Outcome, Reaches, carried, case, refused};
 
@@ -19,15 +19,22 @@ pub(super) fn paths() -> Vec<Case> {
         path("path-dots-resolved", "/ID/a/../b", "/ID/b"),
         path("path-dots-resolved", "/ID/a/..", "/ID/"),
         path("path-dots-resolved", "/ID/a/.", "/ID/a/"),
-        path("path-dots-resolved", "/ID//../a", "/ID/a"),
+        path("path-dots-resolved", "/ID/b//../a", "/ID/a"),
         path("path-dots-resolved", "/x/y/../../ID", "/ID"),
         path("path-encoded-dots-resolved", "/ID/a/%2e%2E/b", "/ID/b"),
         path("path-encoded-dots-resolved", "/ID/%2e/a", "/ID/a"),
         path("path-encoded-dots-resolved", "/ID/a/.%2e/b", "/ID/b"),
         same("path-not-decoded-twice", "/ID/%2561%252E"),
         same("path-many-dots-kept", "/ID/.../.a/..b/a.."),
-        same("path-empty-segments-kept", "/ID//a//"),
-        same("path-parameters-kept", "/ID/a;p=1/..;/b;"),
+        path("path-empty-segments-merged", "/ID//a//", "/ID/a/"),
+        path("path-empty-segments-merged", "//ID///a", "/ID/a"),
+        same("path-parameters-kept", "/ID/a;p=1/...;/b;"),
+        bad("path-parameters-alone", "/;/ID"),
+        bad("path-parameters-alone", "/ID/;a=b"),
+        bad("path-parameters-alone", "/ID/%3Ba=b"),
+        bad("path-parameters-alone", "/a/..;/ID"),
+        bad("path-parameters-alone", "/a/%2E.;x/ID"),
+        bad("path-parameters-alone", "/a/.%3b/ID"),
         same("path-sub-delims-kept", "/ID/!$&'()*+,=:@"),
         same("path-query-kept", "/ID?a=%2f%61&b=/../c?d"),
         same("path-query-kept", "/ID?"),
@@ -47,6 +54,9 @@ pub(super) fn paths() -> Vec<Case> {
         bad("path-climbs", "/a/../../ID"),
         routed("path-routed-canonical", "/x/../respond/ID"),
         routed("path-routed-canonical", "/%72espond/./ID"),
+        routed("path-routed-canonical", "//respond//ID"),
+        routed("path-routed-canonical", "/respond;a=b/ID"),
+        routed("path-routed-canonical", "/respond%3Ba/ID"),
     ]
 }
 
