@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 use tidegate_config::{Config, Listen, Request, Workshop};
 use tidegate_core::entry::NameBook;
 use tidegate_core::exchange::{Client, Handler};
@@ -12,6 +13,8 @@ use tidegate_core::meters::Meters;
 use tidegate_core::plan::Snapshot;
 use tidegate_core::problem::{Problem, Problems};
 use tidegate_core::service::CellBook;
+use tidegate_core::settings::Word;
+use tidegate_core::units::Bytes;
 use tidegate_flow::{End, Worker, rehearse};
 use tidegate_wire::http1::request::RequestParser;
 
@@ -39,6 +42,15 @@ pub(crate) struct Seen {
     pub(crate) headers: Vec<(String, String)>,
     /// Where it ended.
     pub(crate) end: Ended,
+    /// What the route allows it.
+    pub(crate) bounds: Option<Bounds>,
+}
+
+/// What a route allows a request: how long the answer's head may take, and most bytes of its body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Bounds {
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) body_bytes_max: u64,
 }
 
 /// Where a request ended.
@@ -80,12 +92,20 @@ impl<'a> Stage<'a> {
             Err(refusal) => {
                 let (mut answer, mut body) = (ResponseHead::default(), Vec::new());
                 self.worker.refuse(&client, refusal, &mut answer, &mut body);
-                return Seen::of(None, End::Answered { head: answer, body });
+                return self.seen(None, End::Answered { head: answer, body });
             }
         };
         let body = &bytes[parsed.bytes..];
         let rehearsal = self.runtime.block_on(rehearse(&self.worker, &mut head, &parsed, client, body));
-        Seen::of(rehearsal.route, rehearsal.end)
+        self.seen(rehearsal.route, rehearsal.end)
+    }
+
+    fn seen(&self, route: Option<Arc<str>>, end: End) -> Seen {
+        let taken =
+            route.as_ref().and_then(|name| self.config.routes.iter().find(|route| route.name == *name));
+        let bounds =
+            taken.map(|route| Bounds { timeout: route.timeout, body_bytes_max: route.body_bytes_max });
+        Seen { bounds, ..Seen::of(route, end) }
     }
 
     /// The listener a request comes to: the one it names, else the first.
@@ -110,12 +130,14 @@ impl Seen {
                     lines.next().and_then(|line| line.split(' ').nth(1)).unwrap_or_default().to_owned();
                 let pair =
                     |line: &str| line.split_once(": ").map(|(name, value)| (name.into(), value.into()));
-                Seen { route, headers: lines.filter_map(pair).collect(), end: Ended::Sent { services, path } }
+                let end = Ended::Sent { services, path };
+                Seen { route, headers: lines.filter_map(pair).collect(), end, bounds: None }
             }
             End::Answered { head, body } => {
                 let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
                 let headers = head.fields.iter().map(|(name, value)| (text(name), text(value))).collect();
-                Seen { route, headers, end: Ended::Answered { status: head.status, body: text(&body) } }
+                let end = Ended::Answered { status: head.status, body: text(&body) };
+                Seen { route, headers, end, bounds: None }
             }
         }
     }
@@ -127,11 +149,18 @@ impl Seen {
             Ended::Sent { services, path } => {
                 let services =
                     services.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" or ");
-                format!("it went by route `{route}` to {services} as `{path}`")
+                format!("it went by route `{route}` to {services} as `{path}`{}", self.bounds_text())
             }
             Ended::Answered { status, .. } if route == "none" => format!("no route took it: {status}"),
             Ended::Answered { status, .. } => format!("route `{route}` answered it here with {status}"),
         }
+    }
+
+    /// What the route allows it, as it is written: `, timeout 5s, body_max 10MiB`.
+    fn bounds_text(&self) -> String {
+        let Some(Bounds { timeout, body_bytes_max }) = &self.bounds else { return String::new() };
+        let timeout = timeout.map(|time| format!(", timeout {}", time.show())).unwrap_or_default();
+        format!("{timeout}, body_max {}", <Bytes as Word>::show(&Bytes::new(*body_bytes_max)))
     }
 
     /// What a request shows that nobody takes.
@@ -140,6 +169,7 @@ impl Seen {
             route: String::from("none"),
             headers: Vec::new(),
             end: Ended::Answered { status: 0, body: String::new() },
+            bounds: None,
         }
     }
 }

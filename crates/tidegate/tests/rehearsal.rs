@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
+use serde_json::json as value;
 use tidegate_testkit::process::{Ended, run};
 use tidegate_testkit::{Message, RawBackend, Setup};
 
@@ -99,7 +100,7 @@ FAIL  wrong
       tidegate.yaml:19:65: header `x-env`: expected `dev`, got `prod`
       tidegate.yaml:19:77: header `x-a`: expected `b`, got none
       tidegate.yaml:19:97: header `via`: expected none, got `1.1 tidegate`
-      it went by route `orders` to `orders` as `/orders/7`
+      it went by route `orders` to `orders` as `/orders/7`, body_max 10B
 
 1 of 1 case failed
 ";
@@ -179,6 +180,8 @@ GET /orders/7 of api.example.com
   because   no other route matches
   policies  headers: request sets x-env, removes cookie; answer sets x-by
   to        orders
+  timeout   none
+  body_max  10B
 ";
     assert_eq!((taken.code, taken.stderr.as_str()), (Some(0), ""));
     assert!(taken.stdout.starts_with(expected), "{}", taken.stdout);
@@ -211,4 +214,53 @@ GET /orders/7 of api.example.com
         let ended = tidegate(folder.path(), &[&["explain"], asked].concat());
         assert_eq!((ended.code, ended.stdout.as_str()), (Some(2), ""), "{asked:?}");
     }
+}
+
+/// What the guide shows is what is printed, and the path of the backend is the one a rehearsal sends.
+#[test]
+fn an_explanation_shows_what_the_backend_is_asked_for_and_what_bounds_it() {
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs");
+    let asked = ["explain", "-c", "cases.yaml", "GET", "https://api.example.com/orders/7"];
+    let ended = tidegate(&docs.join("examples"), &asked);
+    let guide = std::fs::read_to_string(docs.join("guide/checking.md")).expect("read the guide");
+    assert!(
+        guide.contains(&format!("$ tidegate {}\n{}```", asked.join(" "), ended.stdout)),
+        "{}",
+        ended.stdout
+    );
+
+    let file = "version: 1\nlisten: { http: { bind: \"127.0.0.1:8080\", paths: { encoded_slash: keep } } }\n\
+                services: { origin: \"127.0.0.1:1\" }\nroutes:\n  \
+                - { name: a, match: \"/a/{x}/**\", to: origin, rewrite: \"/b/.{rest}/{x}/{request_id}\", timeout: 250ms }\n  \
+                - { name: all, match: /**, to: origin, body_max: 3MiB }\n  \
+                - { name: hidden, match: /h, to: origin, rewrite: \"/${HOME:-x}\" }\n\
+                tests:\n  - { request: GET /a/1/c;v, expect: { route: all } }\n";
+    let folder = written(file);
+    let asked = |url: &str| json(&tidegate(folder.path(), &["explain", "--json", "GET", url]));
+    for (url, rewritten, status, timeout, body) in [
+        ("/a/1//c;v=2", value!("/b/.c;v=2/1/{request_id}"), value!(null), value!(0.25), 10 << 20),
+        ("/a/x%2fy/c", value!("/b/.c/x%2Fy/{request_id}"), value!(null), value!(0.25), 10 << 20),
+        ("/a/1", value!(null), value!(400), value!(0.25), 10 << 20),
+        ("/x;a/c", value!(null), value!(null), value!(null), 3 << 20),
+        ("/h;x", value!("…"), value!(null), value!(null), 10 << 20),
+    ] {
+        let told = asked(url);
+        let found = (&told["rewritten"], &told["status"], &told["timeout_seconds"], &told["body_bytes_max"]);
+        assert_eq!(found, (&rewritten, &status, &timeout, &value!(body)), "{url}: {told}");
+    }
+    let text = tidegate(folder.path(), &["explain", "GET", "/a/1"]).stdout;
+    let refused = "  as        nothing: it is answered with 400, dot segment in the rewritten path\n  timeout   250ms\n";
+    assert!(text.contains(refused), "{text}");
+    let text = tidegate(folder.path(), &["explain", "GET", "/h"]).stdout;
+    assert!(text.contains("  as        a path from `${…}`, which is not shown\n"), "{text}");
+
+    let seen = json(&tidegate(folder.path(), &["test", "--json"]))["cases"][0]["seen"].take();
+    assert_eq!(
+        (&seen["timeout_seconds"], &seen["body_bytes_max"]),
+        (&value!(0.25), &value!(10 << 20)),
+        "{seen}"
+    );
+    let text = tidegate(folder.path(), &["test"]).stdout;
+    assert!(text.contains("it went by route `a` to `origin` as `/b/.c;v/1/"), "{text}");
+    assert!(text.contains("`, timeout 250ms, body_max 10MiB\n"), "{text}");
 }

@@ -5,7 +5,7 @@ use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use serde::Serialize;
 use std::collections::BTreeMap;
-use tidegate_config::{Asked, Chosen, Explanation, Leads, Met, Verdict};
+use tidegate_config::{Asked, Chosen, Explanation, Leads, Met, Rewritten, Verdict};
 use utoipa::{IntoParams, ToSchema};
 
 use super::Json;
@@ -100,6 +100,13 @@ pub struct Explained {
     mirror: Option<String>,
     /// Of the services it leads to, those that are closed on purpose.
     closed: Vec<String>,
+    /// The path a backend is asked for, if the route rewrites it and it may be shown.
+    #[schema(example = "/v2/orders/7")]
+    rewritten: Option<String>,
+    /// How long the head of an answer may take.
+    timeout_seconds: Option<f64>,
+    /// Most bytes of request body.
+    body_bytes_max: Option<u64>,
     /// The status of the gateway's own answer: that of the route, or 404, 405 or 400.
     status: Option<u16>,
     /// With 405, the methods that would do.
@@ -167,6 +174,9 @@ impl From<Explanation> for Explained {
             steer: None,
             mirror: None,
             closed: Vec::new(),
+            rewritten: None,
+            timeout_seconds: None,
+            body_bytes_max: None,
             status: None,
             allow: None,
         };
@@ -189,7 +199,11 @@ impl From<Explanation> for Explained {
 impl Explained {
     fn by(self, chosen: Chosen) -> Explained {
         let (services, status) = match &chosen.leads {
-            Leads::Services(services) => (services.clone(), None),
+            Leads::Services(services) => {
+                // What is filled in makes a path that nobody is asked for.
+                let is_refused = matches!(chosen.rewritten, Some(Rewritten::Refused(_)));
+                (services.clone(), is_refused.then_some(400))
+            }
             Leads::Answer(status) => (Vec::new(), Some(*status)),
         };
         let possible: Vec<&str> =
@@ -214,6 +228,13 @@ impl Explained {
             to: Some(To { services: services.into_iter().map(share).collect(), status, ..To::default() }),
             steer: chosen.steer,
             mirror: chosen.mirror,
+            timeout_seconds: chosen.timeout.map(|time| time.as_secs_f64()),
+            body_bytes_max: Some(chosen.body_bytes_max),
+            rewritten: match chosen.rewritten {
+                Some(Rewritten::To(path)) => Some(path),
+                Some(Rewritten::Hidden) => Some(String::from("…")),
+                Some(Rewritten::Refused(_)) | None => None,
+            },
             closed: chosen.closed.iter().map(|name| name.to_string()).collect(),
             status,
             ..self

@@ -95,6 +95,10 @@ fn seen_json(seen: &Seen) -> Value {
     let headers: Vec<Value> =
         seen.headers.iter().map(|(name, value)| json!({ "name": name, "value": value })).collect();
     let mut value = json!({ "route": seen.route, "headers": headers });
+    if let Some(bounds) = &seen.bounds {
+        value["timeout_seconds"] = bounds.timeout.map(|time| time.as_secs_f64()).into();
+        value["body_bytes_max"] = bounds.body_bytes_max.into();
+    }
     match &seen.end {
         Ended::Sent { services, path } => {
             value["services"] = services.iter().map(|name| &**name).collect();

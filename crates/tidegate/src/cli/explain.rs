@@ -6,7 +6,7 @@ use std::fmt::Write;
 use std::path::Path;
 use std::process::ExitCode;
 use tidegate_admin::Explained;
-use tidegate_config::{Asked, Chosen, Config, Explanation, Leads, Met, Verdict, explain};
+use tidegate_config::{Asked, Chosen, Config, Explanation, Leads, Met, Rewritten, Verdict, explain};
 use tidegate_core::problem::{Problem, Problems, nearest, quote};
 
 use super::say::{self, Form};
@@ -106,11 +106,22 @@ fn chosen_text(chosen: &Chosen, out: &mut String) {
             line(out, "to", &parts.join(", "));
         }
     }
+    match &chosen.rewritten {
+        None => {}
+        Some(Rewritten::To(path)) => line(out, "as", path),
+        Some(Rewritten::Hidden) => line(out, "as", "a path from `${…}`, which is not shown"),
+        Some(Rewritten::Refused(reason)) => {
+            line(out, "as", &format!("nothing: it is answered with 400, {reason}"))
+        }
+    }
     for (word, said) in [("steered", &chosen.steer), ("mirror", &chosen.mirror)] {
         if let Some(said) = said {
             line(out, word, said);
         }
     }
+    let timeout = chosen.timeout_text();
+    line(out, "timeout", timeout.as_deref().unwrap_or("none"));
+    line(out, "body_max", &chosen.body_max_text());
     for name in &chosen.closed {
         line(out, "closed", &format!("{name} is in maintenance: it is answered from here"));
     }
