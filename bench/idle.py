@@ -10,7 +10,7 @@ from bench.figures import Claim, Outcome, Spread
 from bench.stage import LOAD_CORE, PROXY_CORE, StageError
 
 CONNECTIONS = 5000
-BUDGET_KIB = 1.3
+BUDGET_KIB = 1.1
 # Time for buffers to go back to where they came from. Envoy frees in the background.
 SETTLE_S = 1.0
 REQUEST = b"GET / HTTP/1.1\r\nhost: bench\r\n\r\n"

@@ -5,7 +5,7 @@ import threading
 import time
 from functools import partial
 
-from bench import origin
+from bench import origin, proc
 from bench.figures import Claim, Outcome, Spread, percentile
 from bench.gateway import Gateway
 from bench.openloop import OpenLoop
@@ -14,9 +14,12 @@ from bench.stage import BOTH_CORES, LOAD_CORE
 RATE = 2000
 # Every so many requests one asks for the end of its connection: 200 new connections a second.
 LAST_EVERY = 10
-RELOADS = 100
-EVERY_S = 0.4
+RELOADS = 500
+EVERY_S = 0.25
 WORKERS = 2
+SETTLED_AFTER = 100
+# 10 KiB a reload over four hundred: less than a snapshot kept alive by each would take.
+GROWTH_MIB_MAX = 4
 
 MANY_ROUTES = 10_000
 MANY_RATE = 1000
@@ -34,6 +37,16 @@ def examine(stage, settings):
     reloads = RELOADS if settings.secs is None else min(RELOADS, 10 * settings.secs)
     texts = [variant(gateway, number, stage.port()) for number in range(reloads)]
     agenda = [(0.5 + number * EVERY_S, partial(reload, gateway, text)) for number, text in enumerate(texts)]
+    # Memory is looked at after the first hundred, when allocator and pools have settled, and at the end.
+    pss_mib = []
+    settled = min(SETTLED_AFTER, reloads // 2)
+
+    def look(_now):
+        pss_mib.append(proc.pss_kib(gateway.child.pid) / 1024)
+
+    agenda.append((0.5 + settled * EVERY_S + EVERY_S / 2, look))
+    agenda.append((0.75 + reloads * EVERY_S, look))
+    agenda.sort(key=lambda entry: entry[0])
     loop = OpenLoop(gateway.port, RATE, last_every=LAST_EVERY)
     tally = loop.run(1.5 + reloads * EVERY_S, agenda)
     stage.check_alive(gateway.child)
@@ -41,11 +54,13 @@ def examine(stage, settings):
     outcome.facts = {
         "sent": tally.sent, "answered": tally.answered, "problems": tally.problems, "taken": taken, "refused": refused,
         "p99_ms": round(percentile(tally.latencies_ms, 0.99), 2), "counted": gateway.counted(),
+        "settled_mib": round(pss_mib[0], 1), "end_mib": round(pss_mib[-1], 1),
     }  # fmt: skip
     outcome.claims = [
         Claim("requests that failed", tally.failed, "<=", 0),
         Claim("reloads, or it was no test", taken + refused, ">=", reloads),
         Claim("bad files refused", refused, ">=", reloads // 10),
+        Claim("MiB that Pss has grown since the first hundred", pss_mib[-1] - pss_mib[0], "<=", GROWTH_MIB_MAX),
         Claim("requests sent and not counted, or the other way round", abs(gateway.counted() - tally.sent), "<=", 0),
     ]
     return outcome
