@@ -34,7 +34,13 @@ fn make(folder: &Path) -> io::Result<()> {
         return Ok(());
     }
     if let Some(above) = folder.parent() {
-        std::fs::create_dir_all(above)?;
+        match std::fs::create_dir_all(above) {
+            // What is there is a file, and "File exists" would not say what is wrong with that.
+            Err(error) if error.kind() == ErrorKind::AlreadyExists && !above.is_dir() => {
+                return Err(rustix::io::Errno::NOTDIR.into());
+            }
+            made => made?,
+        }
     }
     match DirBuilder::new().mode(0o700).create(folder) {
         // Another process was faster.
