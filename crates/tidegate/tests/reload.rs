@@ -263,7 +263,7 @@ fn changes_and_the_end_are_told_with_their_time() {
 
 #[test]
 fn nothing_is_lost_under_load() {
-    const RELOADS: usize = 30;
+    const RELOADS: usize = 100;
     let backends = [RawBackend::answering(OK), RawBackend::answering(OK)];
     let both = backends.each_ref().map(|backend| backend.address);
     let mut gateway = Setup::new(BIN).start(&everything_to(&both, ""));
@@ -286,17 +286,23 @@ fn nothing_is_lost_under_load() {
             address: gateway.http,
             request: GET.into(),
             rate: 400,
-            time: Duration::from_secs(8),
+            time: Duration::from_secs(15),
             connections: 8,
         };
         let kept_connections = scope.spawn(move || load.run());
         for index in 0..RELOADS {
             let (taken, refused) = gateway.reloads();
-            gateway.configure(&match index % 5 {
+            // Of ten, five can be used: the others are as editors, full disks and slips of the hand leave them.
+            gateway.configure(&match index % 10 {
                 0 => text.replace("listen: {", &format!("listen: {{ other: \"{other}\",")),
                 1 => text.replace("backends", "backend"),
                 2 => text.replace("origin", "source"),
                 3 => text.replace(&format!("\"{}\", ", both[0]), ""),
+                4 => text[..text.len() / 2].to_owned(),
+                5 => text.clone(),
+                6 => String::new(),
+                7 => text.replace("127.0.0.1:", "127.0.0.1:9"),
+                8 => format!("{text}\u{0}"),
                 _ => text.clone(),
             });
             gateway.process().signal(Signal::HUP);
@@ -309,7 +315,7 @@ fn nothing_is_lost_under_load() {
             answers.iter().filter(|answer| answer.outcome != Ok((200, b"ok".to_vec()))).collect();
         assert!(lost.is_empty(), "{} of {}: {:?}", lost.len(), answers.len(), lost.first());
         let (taken, refused) = gateway.reloads();
-        assert!(taken >= 24 && refused >= 6, "{taken} {refused}");
+        assert!(taken >= 50 && refused >= 50, "{taken} {refused}");
         let asked = answers.len() + fresh.load(Ordering::Relaxed);
         assert_eq!(gateway.metric("tidegate_requests_total", &[]) as usize, asked, "counted to the request");
     });
