@@ -7,7 +7,7 @@ use std::path::Path;
 use tidegate_config::{Families, from_text};
 
 /// Without members of families: what they are told is read by the same reader.
-const NONE: Families<'static> = Families { policies: &[], balancers: &[] };
+const NONE: Families<'static> = Families::new(&[], &[]);
 
 fuzz_target!(|text: &str| {
     // What a text names outside itself is not its own doing.
