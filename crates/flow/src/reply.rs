@@ -41,10 +41,7 @@ pub(crate) async fn respond<E: Exchange>(
     for field in &answer.fields {
         field.add_to(&mut response.fields, request, origin);
     }
-    // Nobody behind us has put a date on it (RFC 9110 §6.6.1).
-    if response.fields.get(Name::Date).is_none() {
-        response.fields.add(Name::Date, date::now().as_bytes());
-    }
+    date(response);
     let body = match answer.body.constant() {
         Some(body) => body,
         None => {
@@ -56,6 +53,27 @@ pub(crate) async fn respond<E: Exchange>(
     let result = deliver(worker, Some(plan), request, client, response, body, record).await;
     scratch::give_back(&mut filled);
     result
+}
+
+/// Puts a date on an answer that has none (RFC 9110 §6.6.1).
+pub(crate) fn date(response: &mut ResponseHead) {
+    if response.fields.get(Name::Date).is_none() {
+        response.fields.add(Name::Date, date::now().as_bytes());
+    }
+}
+
+/// Answers `OPTIONS *`, which asks after the gateway itself: that it is there (RFC 9110 §9.3.7). No route is meant.
+pub(crate) async fn options<E: Exchange>(
+    worker: &Worker,
+    request: &RequestHead,
+    client: &mut E,
+    response: &mut ResponseHead,
+    record: &mut Record<'_>,
+) -> Result<(), Failure> {
+    response.clear();
+    response.status = 204;
+    date(response);
+    deliver(worker, None, request, client, response, b"", record).await
 }
 
 /// Fills the head of an answer that sends the client elsewhere.

@@ -77,6 +77,9 @@ async fn onward<'s, E: Exchange>(
     }
     client.let_go();
     let ParsedResponse { length, stated_length, .. } = reached.parsed;
+    // Whoever passes an answer on says when it came, if nobody before has (RFC 9110 §6.6.1). Before the policies: what they
+    // do to the field counts.
+    reply::date(response);
     let body = AnswerBody { length, stated_length };
     let shaped = outbound::outbound(plan, request, response, body, client.client(), record);
     deliver::deliver(worker, leg, request, client, response, shaped, &mut reached, record).await?;
@@ -105,6 +108,10 @@ pub(crate) async fn towards<'s, E: Exchange>(
     if let Some(redirect) = door::elsewhere(client.client()) {
         door::redirect(redirect, request, response, record.origin(client))?;
         reply::deliver(worker, None, request, client, response, b"", record).await?;
+        return Ok(None);
+    }
+    if request.path_bytes() == b"*" {
+        reply::options(worker, request, client, response, record).await?;
         return Ok(None);
     }
     let plan = *chosen.insert(route::route(snapshot, request, client)?);

@@ -1,14 +1,18 @@
 //! Every request of the tables through the real gateway to a raw backend: what the client is answered, what
 //! reaches the backend byte for byte, and what becomes of the connection.
 
+#[path = "cases/http11probe.rs"]
+mod http11probe;
 #[path = "cases/requests/mod.rs"]
 mod requests;
 
 use std::time::Duration;
 
+use http11probe::Said;
 use requests::{After, Case, Outcome, Reaches};
-use tidegate_testkit::backend::{Arrival, OK};
+use tidegate_testkit::backend::{Act, Arrival, OK};
 use tidegate_testkit::connection::shown;
+use tidegate_testkit::gateway::everything_to;
 use tidegate_testkit::{Connection, Gateway, How, Message, RawBackend, Setup, forwarded, problem};
 
 const BIN: &str = env!("CARGO_BIN_EXE_tidegate");
@@ -258,6 +262,43 @@ fn upgrades_and_connect_open_no_tunnel_unasked() {
 #[test]
 fn pipelined_requests_are_served_in_order() {
     check("pipelines");
+}
+
+/// What a probe of others asks (see there), each on a connection of its own: one answer, and no second one to what was hidden
+/// in the first request.
+#[test]
+fn http11probe_finds_nothing() {
+    /// Longer than any answer takes; who waits for the rest of a request is silent for good.
+    const SILENT: Duration = Duration::from_millis(700);
+    let backend = RawBackend::by_request(|request| {
+        let length = if request.method() == "HEAD" { 0 } else { request.body.len() };
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n");
+        vec![Act::Send([head.as_bytes(), &request.body[..length]].concat())]
+    });
+    let gateway = Setup::new(BIN).start(&everything_to(&[backend.address], ""));
+    let mut wrong = Vec::new();
+    for case @ (id, sent, expected) in http11probe::CASES.iter().copied() {
+        let patience = if expected == Said::Silence { SILENT } else { Duration::from_secs(5) };
+        let mut client = gateway.connect().with_patience(patience);
+        client.send(http11probe::sent(case));
+        let method = if sent.starts_with(b"HEAD") { "HEAD" } else { "GET" };
+        let answer = client.final_response(method).map(|(_, answer)| answer);
+        let said = match &answer {
+            Ok(answer) => Said::A(answer.status()),
+            Err(_) => Said::Silence,
+        };
+        let is_dated = answer.as_ref().is_ok_and(|answer| answer.value("date").ends_with(" GMT"));
+        let is_second = id.contains("SMUGGLED") || id.contains("DESYNC") || id.contains("CLOSE");
+        let rest = if is_second { client.rest().partial } else { Vec::new() };
+        if said != expected || (said != Said::Silence && !is_dated) || !rest.is_empty() {
+            wrong.push(format!("{id}: {said:?}, dated {is_dated}, then {}", shown(&rest)));
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), http11probe::CASES.len(), wrong.join("\n"));
+    for (id, _) in http11probe::OTHERWISE {
+        assert!(http11probe::CASES.iter().any(|case| case.0 == id), "{id}");
+    }
+    gateway.stop();
 }
 
 #[test]
