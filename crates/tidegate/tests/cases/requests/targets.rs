@@ -63,11 +63,8 @@ pub(super) fn request_line() -> Vec<Case> {
 /// `OPTIONS *` asks about the server itself.
 fn asterisk_options() -> Case {
     let sent = "OPTIONS * HTTP/1.1\r\nHost: a\r\nX: /ID\r\n\r\n";
-    let answered = Outcome {
-        answers: vec![&[204]],
-        reaches: Reaches::Exactly(Vec::new()),
-        after: After::Kept,
-    };
+    let answered =
+        Outcome { answers: vec![&[204]], reaches: Reaches::Exactly(Vec::new()), after: After::Kept };
     case("asterisk-options", sent, answered)
 }
 
