@@ -27,7 +27,8 @@ OPEN_MAX = 200
 RESETS, FRAMES = 250, 1200
 # Connections with windows that never open, and streams of each: nearly all that there may be.
 HELD, STREAMS = 10, 99
-# What is asked of the gateway itself by clients that open all windows and read nothing, a thousand streams a second.
+# What is asked of the gateway itself by HELD clients that open all windows and read nothing: a thousand streams, and as many
+# new ones each second.
 FIXED, FIXED_BYTES, UNREAD_PER_S = "/fixed", 60_000, 10
 # Requests whose head is too large once it is unpacked, beyond the 100 that a connection is let, and fields of each.
 BOMBS, BOMB_FIELDS = 120, 20
@@ -133,6 +134,7 @@ def drive(plan):
     """Never returns."""
     data, frames = flood(plan.kind)
     reads = plan.kind != "unread"
+    open_max = OPEN_MAX if reads else HELD
     is_held = plan.kind == "zero-windows"
     window = {"zero-windows": 0, "unread": 0x7FFF_FFFF}.get(plan.kind)
     settings = frame(SETTINGS, 0, 0, b"" if window is None else struct.pack(">HI", INITIAL_WINDOW_SIZE, window))
@@ -151,7 +153,7 @@ def drive(plan):
         wanted = HELD if is_held else int((now - start) * plan.per_s) + 1
         # What could not be begun in time is left out: a burst behind a pause would be another flood.
         for _ in range(min(wanted - counts.begun, 2 * max(1, int(plan.per_s * TICK_S)))):
-            if len(connections) >= OPEN_MAX:
+            if len(connections) >= open_max:
                 end(connections[0])
             connection = Connection(plan.port, data, reads)
             connections.append(connection)
