@@ -70,6 +70,8 @@ fn keep(worker: &Worker, leg: &Leg, reservation: &Reservation<'_>, mut upstream:
     if upstream.rest() {
         let most = worker.share(leg.service.connections_idle_max);
         worker.pool.put(&reservation.backend().cell, upstream, clock::coarse(), most);
+    } else if upstream.has_surplus() {
+        worker.pool.suspect(&reservation.backend().cell);
     }
 }
 

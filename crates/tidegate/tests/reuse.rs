@@ -93,6 +93,25 @@ fn bytes_after_an_answer_are_never_the_next_answer() {
 }
 
 /// `resp-close-delimited-reused`
+/// A second answer that comes late, while the connection is under way again, is what no look can tell from the answer to that
+/// request. A backend that has given itself away is not asked again on a connection that has not rested.
+#[test]
+fn a_backend_that_has_said_too_much_once_is_not_believed_at_once_again() {
+    const SECOND: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nsecond";
+    // With the first answer, so that it is seen; later, behind the next request's head.
+    let backend = RawBackend::by_request(|request| match request.target() {
+        "/both" => vec![Act::Send([OK, SECOND].concat())],
+        _ => vec![Act::Send(OK.to_vec()), Act::Pause(Duration::from_millis(2)), Act::Send(SECOND.to_vec())],
+    });
+    let gateway = before(&backend);
+    let mut client = gateway.connect();
+    assert_eq!(client.send(get("/both")).final_response("GET").unwrap().1.body, b"ok");
+    for _ in 0..100 {
+        assert_eq!(client.send(get("/late")).final_response("GET").unwrap().1.body, b"ok");
+    }
+    gateway.stop();
+}
+
 #[test]
 fn an_answer_without_length_ends_with_its_connection() {
     let backend = RawBackend::by_request(|request| match request.target() {

@@ -152,6 +152,14 @@ impl Socket {
         }
     }
 
+    /// Whether bytes wait that the peer has sent: of data, not of the protocol below. One system call, if it is plain.
+    pub fn has_bytes(&self) -> bool {
+        match self {
+            Socket::Plain(stream) => stream.peek() == Peek::Bytes,
+            Socket::Tls(tls) => tls.has_bytes(),
+        }
+    }
+
     /// Ready once the peer has reset the connection. One that only closed its sending side is not gone.
     pub fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         match self {

@@ -30,6 +30,8 @@ pub struct Upstream {
     pub is_reused: bool,
     is_keep_alive: bool,
     is_tunnel: bool,
+    /// Bytes were read behind the last answer.
+    had_surplus: bool,
     /// Its descriptor, for as long as it is open.
     _held: Option<Held>,
 }
@@ -48,6 +50,7 @@ impl Upstream {
             is_reused: false,
             is_keep_alive: false,
             is_tunnel: false,
+            had_surplus: false,
             _held: None,
         }
     }
@@ -131,6 +134,13 @@ impl Upstream {
         self.socket.peek() == Peek::Silent
     }
 
+    /// Whether there are bytes behind a whole answer, which nobody has asked for; by one system call unless they were read
+    /// already. Once it rests.
+    pub fn has_surplus(&self) -> bool {
+        let is_over = !self.is_tunnel && self.inbound.is_at_end();
+        is_over && (self.had_surplus || self.socket.has_bytes())
+    }
+
     /// A 101 came and went on to the client: from here on bytes are only bytes.
     pub fn begin_tunnel(&mut self) {
         self.is_tunnel = true;
@@ -152,6 +162,7 @@ impl Upstream {
             && self.inbound.is_at_end()
             && self.inbound.buffer.is_empty()
             && self.outbound.is_complete();
+        self.had_surplus |= !self.inbound.buffer.is_empty();
         self.inbound.buffer.release();
         self.is_reused = true;
         self.sent_before = self.sent;
