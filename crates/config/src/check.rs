@@ -95,7 +95,7 @@ fn whole_listener(file: FileListen, bench: &mut Workbench<'_>, problems: &mut Pr
         protocols,
         tls: tls.map(|tls| tls::listen(tls, bench, problems)),
         redirect,
-        trusted,
+        trusted: trusted.0,
         paths,
         limits,
     }

@@ -14,6 +14,7 @@ use crate::sources::Sources;
 use crate::target::Target;
 use crate::telemetry::Telemetry;
 use crate::tls::{FileListenTls, FileServiceTls, ListenTls, ServiceTls};
+use crate::trusted::FileTrusted;
 use crate::written::Written;
 use std::num::NonZeroU16;
 use std::path::PathBuf;
@@ -29,7 +30,8 @@ use tidegate_core::rewrite::Rewrite;
 use tidegate_core::secret::Secret;
 use tidegate_core::settings::{Declaration, Fault, Placed, Shape, Switch, Table, Toggle, Word};
 use tidegate_core::steer::Steer;
-use tidegate_core::units::{Bind, ByteRate, Bytes, Count, Label, Network, Share};
+use tidegate_core::trusted::Trusted;
+use tidegate_core::units::{Bind, ByteRate, Bytes, Count, Label, Share};
 use tidegate_core::{choice, settings};
 
 /// A configuration that was read and checked: every name in it is defined, every value in range.
@@ -226,8 +228,8 @@ pub struct Listen {
     pub tls: Option<ListenTls>,
     /// The listener whose clients these shall be.
     pub redirect: Option<Placed<Label>>,
-    /// Proxies before this gateway.
-    pub trusted: Vec<Network>,
+    /// Proxies before this gateway, and what they are believed.
+    pub trusted: Trusted,
     /// How the paths of its requests are read.
     pub paths: Paths,
     /// Bounds on what a client may take.
@@ -245,8 +247,8 @@ settings! {
         pub(crate) protocols: Option<Placed<Vec<Protocol>>>,
         /// A listener with TLS: every request is sent there, with 308.
         pub(crate) redirect: Option<Placed<Label>>,
-        /// Proxies before this gateway: their addresses, or networks such as `10.0.0.0/8`. What they say in `x-forwarded-for`, `x-forwarded-proto`, `x-forwarded-host`, `forwarded` and `x-request-id` is believed; from all others these are dropped.
-        pub(crate) trusted: Vec<Network> = Vec::new(),
+        /// Proxies before this gateway: their addresses, or networks such as `10.0.0.0/8`; or `{ from, fields }`. They are believed in `x-forwarded-for`, `x-forwarded-proto` and `x-request-id`, or in what `fields` names. From all others, and if it is not named, what backends take for a proxy's word is dropped.
+        pub(crate) trusted: FileTrusted = FileTrusted::nobody(),
         /// How the paths of requests are read.
         pub(crate) paths: Paths,
         /// Bounds on what a client may take.
@@ -273,10 +275,10 @@ settings! {
         /// How long a connection may wait between requests.
         pub idle: Duration = Duration::from_secs(60),
         /// Most requests on one connection; it is closed after the last.
-        pub requests: Count<1> = Count::new(1000),
+        pub requests: Count<1> = Count::new(10_000),
         /// Most connections of the listener.
         pub connections: Toggle<Count<1>> = Toggle::On(Count::new(10_000)),
-        /// Most connections of one client address; IPv6 counts by /64. Unless set it is 1000, and connections from this machine itself are not counted: behind a local proxy they are everybody.
+        /// Most connections of one client address; IPv6 counts by /64. Unless set it is 1000, and connections from this machine itself and from peers in `trusted` are not counted: behind a proxy they are everybody.
         pub per_ip: Option<Toggle<Count<1>>>,
     }
 }

@@ -28,6 +28,7 @@ mod sources;
 mod target;
 mod telemetry;
 mod tls;
+mod trusted;
 mod wanted;
 mod workbench;
 mod written;

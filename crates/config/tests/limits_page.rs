@@ -28,7 +28,7 @@ fn the_table_of_a_listener_is_its_declaration() {
     let declared = ListenLimits::declaration().fields.into_iter().map(|field| match field.absent {
         Absent::Value(value) => row(field.key, value),
         // Its default depends on who connects, and is told in words.
-        _ => row(field.key, "1000, connections from this machine not counted"),
+        _ => row(field.key, "1000, connections from this machine and of trusted peers not counted"),
     });
     assert_eq!(table("Of a listener"), declared.collect());
 }
@@ -59,6 +59,9 @@ fn the_fixed_bounds_are_those_of_the_code() {
         ),
         row("bodies held in memory for policies (shield)", mib(limits::GATHERED_BYTES_MAX)),
         row("the same of one client", mib(limits::GATHERED_BYTES_PER_CLIENT_MAX)),
+        row("passwords that wait to be verified", limits::PASSWORDS_WAITING_MAX),
+        row("those of one client", limits::PASSWORDS_PER_CLIENT_MAX),
+        row("compressors of answers", mib(limits::COMPRESSORS_BYTES_MAX)),
         row("TLS records in a row without data", limits::TLS_BARE_RECORDS_MAX),
         row("TLS handshakes under way, of a worker", limits::HANDSHAKES_MAX),
         row("the same with one client", limits::HANDSHAKES_PER_CLIENT_MAX),

@@ -6,6 +6,7 @@ use crate::exchange::Client;
 use crate::head::RequestHead;
 use crate::name::Name;
 use crate::secret::Secret;
+use crate::trusted::{self, Belief};
 use std::sync::Arc;
 
 /// Conditions that must all hold; none hold always.
@@ -97,31 +98,22 @@ impl HeaderCondition {
         HeaderCondition { known: Name::of(name.as_bytes()), name: name.into(), wanted }
     }
 
-    /// Whether it holds. What only a trusted peer may say is not there when somebody else says it, as the backend will
-    /// not see it either.
+    /// Whether it holds. What a client is not believed is not there for it, as the backend will not see it either; and
+    /// what a trusted peer says cannot be taken away by its client's Connection field.
     pub fn holds(&self, request: &RequestHead, client: &Client) -> bool {
-        if client.trusted.is_none() && is_for_trusted(self.known) {
-            return false;
-        }
-        let is_wanted = |value: &[u8]| self.wanted.is(value);
+        let fields = &request.fields;
         match self.known {
-            Name::Other => request.fields.find_all(self.name.as_bytes()).any(is_wanted),
-            known => request.fields.all(known).any(is_wanted),
+            Name::Other => fields.find_all(self.name.as_bytes()).any(|value| self.wanted.is(value)),
+            known => match trusted::belief(client.trusted.as_deref(), known) {
+                Belief::None => false,
+                belief => fields.list().iter().any(|field| {
+                    field.name == known
+                        && (!field.is_removed || belief == Belief::Peer)
+                        && self.wanted.is(field.value.of(fields.text()))
+                }),
+            },
         }
     }
-}
-
-/// Whether a field is dropped unless it comes from a trusted peer.
-fn is_for_trusted(name: Name) -> bool {
-    matches!(
-        name,
-        Name::XForwardedFor
-            | Name::XForwardedProto
-            | Name::XForwardedHost
-            | Name::XRequestId
-            | Name::Forwarded
-            | Name::Via
-    )
 }
 
 impl CookieCondition {
@@ -176,6 +168,7 @@ fn is_same(part: &[u8], text: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::trusted::{FieldSet, Trusted};
 
     fn check_query(query: &str, key: &str, value: &str, expected: bool) {
         let wanted = if value == "*" { Wanted::Any } else { Wanted::exactly(value.as_bytes()) };
@@ -279,12 +272,12 @@ mod tests {
             assert_eq!(conditions.hold(&request, &client("b")), expected, "{conditions:?}");
         }
     }
+
     #[test]
     fn what_only_a_trusted_peer_may_say_counts_from_it_alone() {
         let mut request = RequestHead::default();
-        for name in
-            ["X-Forwarded-Proto", "x-forwarded-for", "X-Request-Id", "Via", "Forwarded", "x-forwarded-port"]
-        {
+        let names = ["X-Forwarded-Proto", "x-forwarded-for", "X-Request-Id", "Via", "Forwarded", "X-Real-IP"];
+        for name in names.iter().chain(&["x-forwarded-host", "X-Consumer", "x-mirrored", "x-forwarded-by"]) {
             request.fields.push(name, b"https");
         }
         let is_met = |name: &str, client: &Client| {
@@ -292,10 +285,27 @@ mod tests {
         };
         let anyone =
             Client { address: None, listener: "a".into(), is_secure: false, trusted: None, door: None };
-        let trusted = Client { trusted: Some([].into()), ..anyone.clone() };
-        for name in ["x-forwarded-proto", "x-forwarded-for", "x-request-id", "via", "forwarded"] {
-            assert_eq!((is_met(name, &anyone), is_met(name, &trusted)), (false, true), "{name}");
+        let trusting = |fields: FieldSet| Client {
+            trusted: Some(Trusted { from: [].into(), fields }.into()),
+            ..anyone.clone()
+        };
+        let (usual, named) = (trusting(FieldSet::USUAL), trusting(FieldSet::of(&[Name::XRealIp])));
+        for (name, expected) in [
+            ("x-forwarded-proto", [false, true, false]),
+            ("x-forwarded-for", [false, true, false]),
+            ("x-request-id", [false, true, false]),
+            ("x-forwarded-host", [false, false, false]),
+            ("x-real-ip", [false, false, true]),
+            ("forwarded", [false, false, false]),
+            ("via", [false, true, true]),
+            ("x-consumer", [false, false, false]),
+            ("x-mirrored", [false, false, false]),
+            ("x-forwarded-by", [true, true, true]),
+        ] {
+            assert_eq!([&anyone, &usual, &named].map(|client| is_met(name, client)), expected, "{name}");
         }
-        assert!(is_met("x-forwarded-port", &anyone));
+        request.fields.remove(Name::XForwardedProto);
+        let hidden = HeaderCondition::new("x-forwarded-proto", Wanted::Any);
+        assert!(hidden.holds(&request, &usual) && !hidden.holds(&request, &anyone), "by a Connection field");
     }
 }

@@ -6,7 +6,7 @@ use crate::clock::Nanos;
 use crate::head::{Fields, Length, RequestHead, ResponseHead};
 use crate::outcome::Refusal;
 use crate::tls::Door;
-use crate::units::Network;
+use crate::trusted::Trusted;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::os::fd::BorrowedFd;
@@ -54,8 +54,8 @@ pub struct Client {
     pub listener: Rc<str>,
     /// Whether it came over TLS.
     pub is_secure: bool,
-    /// The peers whose forwarding fields this listener believes, if this is one of them.
-    pub trusted: Option<Rc<[Network]>>,
+    /// Whom this listener believes, and in what, if this is one of them.
+    pub trusted: Option<Rc<Trusted>>,
     /// What its listener does to every request, if anything is.
     pub door: Option<Rc<Door>>,
 }
@@ -196,7 +196,7 @@ pub trait Exchange: Source + Sink {
     fn answer(&mut self, request: &RequestHead, head: &ResponseHead, body: AnswerBody);
 
     /// Says which trailers may follow the request's body: those that the head announces in Trailer. Others are
-    /// dropped. Before the body is looked at.
+    /// dropped, for good. Before the body is looked at, and once more when policies have taken back some.
     fn announce_trailers(&mut self, head: &RequestHead);
 
     /// The connection ends after this answer. Before `answer`.

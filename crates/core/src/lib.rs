@@ -45,4 +45,5 @@ pub mod status;
 pub mod steer;
 pub mod template;
 pub mod tls;
+pub mod trusted;
 pub mod units;

@@ -38,6 +38,7 @@ names! {
     Http2Settings = "http2-settings",
     KeepAlive = "keep-alive",
     Location = "location",
+    Proxy = "proxy",
     ProxyAuthenticate = "proxy-authenticate",
     ProxyAuthorization = "proxy-authorization",
     ProxyConnection = "proxy-connection",
@@ -49,19 +50,30 @@ names! {
     Te = "te",
     Trailer = "trailer",
     TransferEncoding = "transfer-encoding",
+    TrueClientIp = "true-client-ip",
     Upgrade = "upgrade",
     UserAgent = "user-agent",
     Via = "via",
+    XClientIp = "x-client-ip",
     XConsumer = "x-consumer",
     XForwardedFor = "x-forwarded-for",
     XForwardedHost = "x-forwarded-host",
+    XForwardedPort = "x-forwarded-port",
+    XForwardedPrefix = "x-forwarded-prefix",
     XForwardedProto = "x-forwarded-proto",
+    XForwardedServer = "x-forwarded-server",
+    XForwardedSsl = "x-forwarded-ssl",
+    XForwardedUser = "x-forwarded-user",
     XMirrored = "x-mirrored",
+    XOriginalUrl = "x-original-url",
+    XRealIp = "x-real-ip",
+    XRemoteUser = "x-remote-user",
     XRequestId = "x-request-id",
+    XRewriteUrl = "x-rewrite-url",
 }
 
 impl Name {
-    /// Finds the name for a field line's bytes, whatever their case. Length, first and last byte choose the
+    /// Finds the name for a field line's bytes, whatever their case. Length, first byte and the last two choose the
     /// one candidate; it is then compared as whole words, in a few instructions.
     #[inline]
     pub fn of(bytes: &[u8]) -> Name {
@@ -127,12 +139,14 @@ const fn words_of(bytes: &[u8]) -> Option<[u64; 3]> {
     }
 }
 
-/// The slot of a name that is not empty: letters of both cases meet, as bit 0x20 is set in all.
+/// The slot of a name of at least two bytes: letters of both cases meet, as bit 0x20 is set in all. The last byte but
+/// one tells `x-forwarded-host` from `x-forwarded-port`.
 #[inline]
 const fn slot_of(bytes: &[u8], multiplier: u32) -> usize {
     let first = (bytes[0] | 0x20) as u32;
     let last = (bytes[bytes.len() - 1] | 0x20) as u32;
-    let key = bytes.len() as u32 | first << 8 | last << 16;
+    let before_last = (bytes[bytes.len() - 2] | 0x20) as u32;
+    let key = bytes.len() as u32 | first << 8 | last << 16 | before_last << 24;
     (key.wrapping_mul(multiplier) >> 24) as usize % SLOTS
 }
 

@@ -6,7 +6,7 @@ mod network;
 mod rates;
 
 pub use address::{Bind, Use, inet, unix_path};
-pub use network::Network;
+pub use network::{Network, counted_address};
 pub use rates::{ByteRate, Period, Rate, Share};
 
 use crate::settings::{Fault, Shape, Word};

@@ -1,12 +1,14 @@
 //! What the gateway tells a backend about the client: who asked, by which scheme and host, through whom, and
 //! the request's id. What a client wrote into these fields is dropped, as it could say anything; what a trusted peer
-//! wrote is kept and continued. A request that went through this gateway before ends here.
+//! wrote is kept and continued, as far as it is believed (`core::trusted`). A request that went through this gateway before ends here.
 
+use std::net::SocketAddr;
 use tidegate_core::exchange::Exchange;
-use tidegate_core::head::{Fields, RequestHead};
+use tidegate_core::head::{Fields, RequestHead, Span};
 use tidegate_core::identity::Identity;
 use tidegate_core::name::Name;
 use tidegate_core::template::Origin;
+use tidegate_core::trusted::{Belief, Trusted, belief};
 
 use crate::origin;
 use crate::rescue::Failure;
@@ -25,37 +27,29 @@ pub(crate) fn request<E: Exchange>(
     client: &E,
     origin: Origin<'_>,
 ) -> Result<(), Failure> {
-    let is_trusted = client.client().trusted.is_some();
+    let trusted = client.client().trusted.as_deref();
     let mut is_signed = false;
     for field in head.fields.list_mut() {
-        match field.name {
-            Name::XForwardedFor
-            | Name::XForwardedProto
-            | Name::XForwardedHost
-            | Name::XRequestId
-            | Name::Forwarded => field.is_removed |= !is_trusted,
-            Name::Via => {
-                is_signed = true;
-                field.is_removed |= !is_trusted;
-            }
-            Name::CdnLoop => is_signed = true,
-            // From nobody, trusted or not: a backend believes it. What mimics the name the codec has dropped.
-            Name::XConsumer | Name::XMirrored => field.is_removed = true,
-            _ => {}
+        // What mimics any of these names the codec has dropped.
+        match belief(trusted, field.name) {
+            Belief::Client => {}
+            Belief::None => field.is_removed = true,
+            // A client that reaches us through the peer cannot take away what the peer says of it.
+            Belief::Peer => field.is_removed = false,
         }
+        is_signed |= matches!(field.name, Name::Via | Name::CdnLoop);
     }
     if is_signed && is_signed_by(&head.fields, worker.node.as_bytes()) {
         return Err(Failure::looped());
     }
-    if is_trusted {
-        go_on(head, client, origin);
-    } else {
-        begin(head, origin);
+    match trusted {
+        Some(trusted) => go_on(head, trusted, client, origin),
+        None => begin(head, origin.client.address, head.host, origin),
     }
     head.fields.add(Name::XRequestId, origin.request_id);
     let mut text = Text::default();
     text.via(client.protocol().version(), &worker.node);
-    if is_trusted && is_signed {
+    if trusted.is_some() && is_signed {
         head.fields.join(Name::Via, text.bytes());
     } else {
         head.fields.add(Name::Via, text.bytes());
@@ -68,34 +62,63 @@ pub(crate) fn request<E: Exchange>(
     Ok(())
 }
 
-/// The peer is the client.
-fn begin(head: &mut RequestHead, origin: Origin<'_>) {
-    if let Some(address) = origin.client.address {
+/// Says that the peer is the client.
+fn begin(head: &mut RequestHead, peer: Option<SocketAddr>, host: Span, origin: Origin<'_>) {
+    if let Some(address) = peer {
         let mut text = Text::default();
         text.address(address.ip());
         head.fields.add(Name::XForwardedFor, text.bytes());
     }
     head.fields.add(Name::XForwardedProto, scheme(origin));
-    if !head.host.is_empty() {
-        head.fields.add_copy(Name::XForwardedHost, head.host);
+    if !host.is_empty() {
+        head.fields.add_copy(Name::XForwardedHost, host);
     }
 }
 
 /// The peer is a trusted one and speaks for `origin`: it becomes the last of those the request came through.
-fn go_on<E: Exchange>(head: &mut RequestHead, client: &E, origin: Origin<'_>) {
-    let host = origin::host(&head.fields).unwrap_or(head.host);
+fn go_on<E: Exchange>(head: &mut RequestHead, trusted: &Trusted, client: &E, origin: Origin<'_>) {
+    let host = origin::host(trusted, &head.fields).unwrap_or(head.host);
     for name in [Name::XForwardedProto, Name::XForwardedHost, Name::XRequestId] {
         head.fields.remove(name);
     }
-    if let Some(address) = client.client().address {
-        let mut text = Text::default();
-        text.address(address.ip());
-        head.fields.join(Name::XForwardedFor, text.bytes());
+    let peer = client.client().address;
+    match peer.filter(|_| trusted.fields.has(Name::XForwardedFor)) {
+        Some(address) => {
+            let mut text = Text::default();
+            text.address(address.ip());
+            head.fields.join(Name::XForwardedFor, text.bytes());
+            begin(head, None, host, origin);
+        }
+        None => begin(head, peer, host, origin),
     }
-    head.fields.add(Name::XForwardedProto, scheme(origin));
-    if !host.is_empty() {
-        head.fields.add_copy(Name::XForwardedHost, host);
+    if trusted.fields.has(Name::Forwarded) {
+        forwarded(&mut head.fields, peer);
     }
+}
+
+/// Appends the peer to Forwarded (RFC 7239 §4). A list whose quotes do not end would swallow it, and with it whatever
+/// the proxies before us appended: one is begun anew.
+fn forwarded(fields: &mut Fields, peer: Option<SocketAddr>) {
+    if fields.all(Name::Forwarded).any(has_open_quote) {
+        fields.remove(Name::Forwarded);
+    }
+    let mut text = Text::default();
+    text.forwarded_for(peer.map(|peer| peer.ip()));
+    fields.append(Name::Forwarded, text.bytes());
+}
+
+/// Whether a quoted string (RFC 9110 §5.6.4) does not end.
+fn has_open_quote(value: &[u8]) -> bool {
+    let mut bytes = value.iter();
+    let mut is_open = false;
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'"' => is_open = !is_open,
+            b'\\' if is_open => drop(bytes.next()),
+            _ => {}
+        }
+    }
+    is_open
 }
 
 fn scheme(origin: Origin<'_>) -> &'static [u8] {
@@ -122,6 +145,35 @@ fn is_signed_by(fields: &Fields, node: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_peer_ends_the_list_of_forwarded_whatever_stands_in_it() {
+        let cases: &[(&[&str], &str, &str)] = &[
+            (&[], "10.0.0.9", "for=10.0.0.9"),
+            (&["for=1.2.3.4"], "10.0.0.9", "for=1.2.3.4, for=10.0.0.9"),
+            (
+                &["for=1.2.3.4;proto=https", "", "for=unknown"],
+                "::ffff:10.0.0.9",
+                "for=1.2.3.4;proto=https, for=unknown, for=10.0.0.9",
+            ),
+            (&["for=\"[2001:db8::1]:80\""], "2001:db8::9", "for=\"[2001:db8::1]:80\", for=\"[2001:db8::9]\""),
+            (&["for=\"_a\\\"b\\\\\""], "10.0.0.9", "for=\"_a\\\"b\\\\\", for=10.0.0.9"),
+            (&["for=\"x", "for=1.2.3.4"], "10.0.0.9", "for=10.0.0.9"),
+            (&["for=\"x\\\""], "10.0.0.9", "for=10.0.0.9"),
+        ];
+        for (lines, peer, expected) in cases {
+            let mut fields = Fields::default();
+            for line in *lines {
+                fields.push("Forwarded", line.as_bytes());
+            }
+            forwarded(&mut fields, Some(SocketAddr::new(peer.parse().unwrap(), 1)));
+            let all: Vec<&[u8]> = fields.all(Name::Forwarded).collect();
+            assert_eq!(all, [expected.as_bytes()], "{lines:?}");
+        }
+        let mut fields = Fields::default();
+        forwarded(&mut fields, None);
+        assert_eq!(fields.get(Name::Forwarded), Some(&b"for=unknown"[..]), "a peer without an address");
+    }
 
     #[test]
     fn a_name_counts_where_gateways_sign_and_nowhere_else() {

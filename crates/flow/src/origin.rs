@@ -7,13 +7,14 @@ use tidegate_core::exchange::Client;
 use tidegate_core::head::{Fields, Span};
 use tidegate_core::limits::{FORWARDED_ADDRESSES_MAX, HOST_BYTES_MAX, REQUEST_ID_BYTES_MAX};
 use tidegate_core::name::Name;
-use tidegate_core::units::Network;
+use tidegate_core::trusted::Trusted;
 
 /// The client behind a trusted peer; the peer itself where its fields say nothing that can be believed.
-pub(crate) fn behind(peer: &Client, trusted: &[Network], fields: &Fields) -> Client {
+pub(crate) fn behind(peer: &Client, trusted: &Trusted, fields: &Fields) -> Client {
     Client {
         address: address(peer.address, trusted, fields),
-        is_secure: scheme(fields).map_or(peer.is_secure, |scheme| scheme.eq_ignore_ascii_case(b"https")),
+        is_secure: scheme(trusted, fields)
+            .map_or(peer.is_secure, |scheme| scheme.eq_ignore_ascii_case(b"https")),
         ..peer.clone()
     }
 }
@@ -21,7 +22,10 @@ pub(crate) fn behind(peer: &Client, trusted: &[Network], fields: &Fields) -> Cli
 /// From the right, each proxy vouches for the address to its left. So the client is the first address that is not a
 /// proxy of ours; what stands left of it is what it said itself and proves nothing. Where the list ends, or goes on
 /// with what is no address, the last one that was vouched for is all that is known.
-fn address(peer: Option<SocketAddr>, trusted: &[Network], fields: &Fields) -> Option<SocketAddr> {
+fn address(peer: Option<SocketAddr>, trusted: &Trusted, fields: &Fields) -> Option<SocketAddr> {
+    if !trusted.fields.has(Name::XForwardedFor) {
+        return peer;
+    }
     let mut known = peer;
     let lines = fields.list().iter().rev().filter(|field| field.name == Name::XForwardedFor);
     let elements = lines.flat_map(|field| field.value.of(fields.text()).rsplit(|&b| b == b','));
@@ -30,7 +34,7 @@ fn address(peer: Option<SocketAddr>, trusted: &[Network], fields: &Fields) -> Op
     {
         let Some(address) = parse_address(element) else { break };
         known = Some(address);
-        if !trusted.iter().any(|network| network.contains(address.ip())) {
+        if !trusted.has(known) {
             break;
         }
     }
@@ -48,32 +52,35 @@ fn parse_address(element: &[u8]) -> Option<SocketAddr> {
 }
 
 /// The scheme the client used, if it is said once and is one.
-fn scheme(fields: &Fields) -> Option<&[u8]> {
-    only(fields, Name::XForwardedProto)
+fn scheme<'f>(trusted: &Trusted, fields: &'f Fields) -> Option<&'f [u8]> {
+    only(trusted, fields, Name::XForwardedProto)
         .map(|value| value.of(fields.text()))
         .filter(|value| value.eq_ignore_ascii_case(b"https") || value.eq_ignore_ascii_case(b"http"))
 }
 
 /// Where the host stands that the client asked for, if it is said once and is one.
-pub(crate) fn host(fields: &Fields) -> Option<Span> {
+pub(crate) fn host(trusted: &Trusted, fields: &Fields) -> Option<Span> {
     /// A colon and a port after the longest name.
     const BYTES_MAX: usize = HOST_BYTES_MAX + 6;
     let is_part = |b: &u8| b.is_ascii_alphanumeric() || b"-._:[]".contains(b);
-    only(fields, Name::XForwardedHost)
+    only(trusted, fields, Name::XForwardedHost)
         .filter(|value| (1..=BYTES_MAX).contains(&value.len()) && value.of(fields.text()).iter().all(is_part))
 }
 
 /// The id the peer gave the request, if it is given once and can stand in a log, a field and a JSON text as it is.
-pub(crate) fn request_id(fields: &Fields) -> Option<&[u8]> {
+pub(crate) fn request_id<'f>(trusted: &Trusted, fields: &'f Fields) -> Option<&'f [u8]> {
     let is_part = |b: &u8| b.is_ascii_alphanumeric() || b"._-".contains(b);
-    only(fields, Name::XRequestId)
+    only(trusted, fields, Name::XRequestId)
         .map(|value| value.of(fields.text()))
         .filter(|value| (1..=REQUEST_ID_BYTES_MAX).contains(&value.len()) && value.iter().all(is_part))
 }
 
-/// The value of a field that is there once. Removed ones count: a Connection field that names it was written by the
+/// The value of a field that the peer is believed in and that is there once. Removed ones count: a Connection field that names it was written by the
 /// client, who shall not take away what the peer says of it.
-fn only(fields: &Fields, name: Name) -> Option<Span> {
+fn only(trusted: &Trusted, fields: &Fields, name: Name) -> Option<Span> {
+    if !trusted.fields.has(name) {
+        return None;
+    }
     let mut values = fields.list().iter().filter(|field| field.name == name);
     let value = values.next()?.value;
     values.next().is_none().then_some(value)
@@ -83,6 +90,13 @@ fn only(fields: &Fields, name: Name) -> Option<Span> {
 mod tests {
     use super::*;
     use tidegate_core::settings::Word;
+    use tidegate_core::trusted::{FORWARDING, FieldSet};
+    use tidegate_core::units::Network;
+
+    fn trusting(fields: FieldSet) -> Trusted {
+        let from = ["10.0.0.0/8", "2001:db8::/32"].map(|text| <Network as Word>::parse(text).unwrap());
+        Trusted { from: from.into(), fields }
+    }
 
     fn fields(lines: &[(&str, &str)]) -> Fields {
         let mut fields = Fields::default();
@@ -95,7 +109,7 @@ mod tests {
     #[test]
     fn the_client_is_the_right_most_address_that_is_not_trusted() {
         const FOR: &str = "x-forwarded-for";
-        let trusted = ["10.0.0.0/8", "2001:db8::/32"].map(|text| <Network as Word>::parse(text).unwrap());
+        let trusted = trusting(FieldSet::USUAL);
         let many = vec!["10.0.0.1"; FORWARDED_ADDRESSES_MAX + 5].join(", ");
         let cases: &[(&[(&str, &str)], &str)] = &[
             (&[], "10.0.0.9:70"),
@@ -120,12 +134,15 @@ mod tests {
         for (lines, expected) in cases {
             let known = address("10.0.0.9:70".parse().ok(), &trusted, &fields(lines));
             assert_eq!(known, expected.parse().ok(), "{lines:?}");
+            let other = trusting(FieldSet::of(&[Name::XRealIp]));
+            let unasked = address("10.0.0.9:70".parse().ok(), &other, &fields(lines));
+            assert_eq!(unasked, "10.0.0.9:70".parse().ok(), "a peer that is not believed in it: {lines:?}");
         }
     }
 
     #[test]
     fn a_connection_field_does_not_hide_what_the_peer_says() {
-        let trusted = [<Network as Word>::parse("10.0.0.0/8").unwrap()];
+        let trusted = trusting(FieldSet::USUAL);
         let mut fields = fields(&[("x-forwarded-for", "203.0.113.7"), ("connection", "x-forwarded-for")]);
         fields.remove_listed(Name::Connection);
         assert_eq!(fields.get(Name::XForwardedFor), None);
@@ -135,11 +152,14 @@ mod tests {
 
     #[test]
     fn scheme_host_and_id_are_taken_once_and_well_formed_or_not_at_all() {
-        let check = |name: &str, read: fn(&Fields) -> Option<&[u8]>, value: &str, is_taken: bool| {
+        type Read = for<'f> fn(&Trusted, &'f Fields) -> Option<&'f [u8]>;
+        let all = trusting(FieldSet::of(&FORWARDING));
+        let check = |name: &str, read: Read, value: &str, is_taken: bool| {
             let one = fields(&[(name, value)]);
-            assert_eq!(read(&one), is_taken.then_some(value.as_bytes()), "{name}: {value}");
-            assert_eq!(read(&fields(&[(name, value), (name, value)])), None, "{name}: {value} twice");
-            assert_eq!(read(&fields(&[])), None, "{name}");
+            assert_eq!(read(&all, &one), is_taken.then_some(value.as_bytes()), "{name}: {value}");
+            assert_eq!(read(&all, &fields(&[(name, value), (name, value)])), None, "{name}: {value} twice");
+            assert_eq!(read(&all, &fields(&[])), None, "{name}");
+            assert_eq!(read(&trusting(FieldSet::default()), &one), None, "{name}: not believed");
         };
         for (value, is_taken) in
             [("https", true), ("HTTP", true), ("https,http", false), ("wss", false), ("", false)]
@@ -154,7 +174,12 @@ mod tests {
             ("<a>", false),
             ("", false),
         ] {
-            check("x-forwarded-host", |fields| Some(host(fields)?.of(fields.text())), value, is_taken);
+            check(
+                "x-forwarded-host",
+                |peer, fields| Some(host(peer, fields)?.of(fields.text())),
+                value,
+                is_taken,
+            );
         }
         let longest = "x".repeat(REQUEST_ID_BYTES_MAX);
         for (value, is_taken) in [

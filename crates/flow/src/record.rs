@@ -15,7 +15,7 @@ use tidegate_core::outcome::Outcome;
 use tidegate_core::plan::{Leg, RoutePlan, Snapshot};
 use tidegate_core::service::Backend;
 use tidegate_core::template::Origin;
-use tidegate_core::units::Network;
+use tidegate_core::trusted::Trusted;
 use tidegate_wire::scratch;
 
 use crate::line::{Asked, Line, Times};
@@ -150,9 +150,9 @@ impl Record<'_> {
     }
 
     /// Takes a trusted peer at its word: who the client is, and what the request is called.
-    pub(crate) fn believe(&mut self, peer: &Client, trusted: &[Network], request: &RequestHead) {
+    pub(crate) fn believe(&mut self, peer: &Client, trusted: &Trusted, request: &RequestHead) {
         self.client = Some(origin::behind(peer, trusted, &request.fields));
-        if let Some(id) = origin::request_id(&request.fields) {
+        if let Some(id) = origin::request_id(trusted, &request.fields) {
             self.id = RequestId::given(id);
         }
     }

@@ -54,6 +54,26 @@ impl Text {
         }
     }
 
+    /// An address as Forwarded has it: one of IPv6 in brackets and quotes (RFC 7239 §6).
+    pub(crate) fn forwarded_for(&mut self, address: Option<IpAddr>) {
+        let mut bare = Text::default();
+        let (before, after): (&[u8], &[u8]) = match address.map(|address| address.to_canonical()) {
+            Some(address @ IpAddr::V4(_)) => {
+                bare.address(address);
+                (b"for=", b"")
+            }
+            Some(address @ IpAddr::V6(_)) => {
+                bare.address(address);
+                (b"for=\"[", b"]\"")
+            }
+            None => (b"for=unknown", b""),
+        };
+        self.len = 0;
+        self.push(before);
+        self.push(bare.bytes());
+        self.push(after);
+    }
+
     fn decimal(&mut self, octet: u8) {
         if octet >= 100 {
             self.push(&[b'0' + octet / 100]);

@@ -54,9 +54,9 @@ fn a_trusted_peer_speaks_for_its_client() {
         let expected = [
             &["6.6.6.6, 203.0.113.7, 10.1.2.3, 127.0.0.1"][..],
             &["https"],
-            &["shop.example"],
+            &["gate.example"],
             &["7f.a_B-1"],
-            &["for=6.6.6.6"],
+            &[],
             &["203.0.113.7"],
         ];
         assert_eq!(seen(&request), expected, "{more}");
@@ -101,6 +101,130 @@ fn nobody_else_is_believed() {
         assert_eq!(seen(&request), expected, "{trusted}");
         assert_eq!(id.len(), 32);
         assert!(!request.value("via").contains("edge"), "{request:?}");
+        gateway.stop();
+    }
+}
+
+/// What backends take for the word of the proxy before them, but for what the gateway writes itself.
+const CLAIMED: [&str; 13] = [
+    "Forwarded",
+    "Proxy",
+    "True-Client-IP",
+    "X-Client-IP",
+    "X-Forwarded-Port",
+    "X-Forwarded-Prefix",
+    "X-Forwarded-Server",
+    "X-Forwarded-Ssl",
+    "X-Forwarded-User",
+    "X-Original-URL",
+    "X-Real-IP",
+    "X-Remote-User",
+    "X-Rewrite-URL",
+];
+
+#[test]
+fn a_proxys_word_is_dropped_from_everybody_who_is_not_believed_in_it() {
+    let backend = RawBackend::answering(OK);
+    let named = CLAIMED.join(", ");
+    for (trusted, is_believed) in [
+        ("[]".into(), false),
+        ("127.0.0.1".into(), false),
+        (format!("{{ from: [127.0.0.1], fields: [{named}] }}"), true),
+    ] {
+        let gateway = Setup::new(BIN).trusted(&trusted).start(&everything_to(&[backend.address], ""));
+        for name in CLAIMED {
+            let mimics: String = ['_', '.']
+                .iter()
+                .map(|sign| format!("{}: m\r\n", name.replace('-', &sign.to_string())))
+                .collect();
+            let mimics = if name.contains('-') { mimics } else { String::new() };
+            ask(&gateway, "/", &format!("{name}: \"a\"\r\n{mimics}Connection: {name}\r\nX-Other: b\r\n"));
+            ask(&gateway, "/", &format!("{mimics}{name}: \"a\"\r\nX-Other: b\r\n"));
+            for arrival in backend.take_arrivals() {
+                let request = arrival.request.expect("a whole request");
+                let text = String::from_utf8_lossy(&request.bytes()).to_ascii_lowercase();
+                assert!(text.contains("x-other: b") && !text.contains(": m\r\n"), "{trusted}: {text}");
+                let value = request.value(name);
+                let expected = match (is_believed, name) {
+                    (false, _) => "",
+                    (true, "Forwarded") => "\"a\", for=127.0.0.1",
+                    (true, _) => "\"a\"",
+                };
+                assert_eq!(value, expected, "{trusted}: {name}");
+            }
+        }
+        gateway.stop();
+    }
+}
+
+#[test]
+fn no_trailer_is_a_proxys_word() {
+    let backend = RawBackend::answering(OK);
+    let gateway = Setup::new(BIN).start(&everything_to(&[backend.address], ""));
+    for name in
+        CLAIMED.iter().chain(&["X-Forwarded-For", "X-Forwarded-Host", "X_Real_IP", "X_Forwarded_User"])
+    {
+        let head = format!(
+            "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTrailer: {name}, x-sum\r\n\r\n"
+        );
+        let answer = gateway.ask(format!("{head}1\r\na\r\n0\r\n{name}: told\r\nx-sum: 1\r\n\r\n"));
+        assert!(matches!(answer.status(), 200 | 400), "{name}: {answer:?}");
+        for arrival in backend.take_arrivals() {
+            assert!(
+                !arrival
+                    .request
+                    .map_or(Vec::new(), |request| request.bytes())
+                    .windows(4)
+                    .any(|part| part == b"told"),
+                "{name}"
+            );
+        }
+    }
+    gateway.stop();
+}
+
+#[test]
+fn a_peer_is_believed_in_what_the_listener_names_and_in_nothing_else() {
+    let backend = RawBackend::answering(OK);
+    let own = |chain: &str, proto: &str, host: &str| [chain.to_owned(), proto.to_owned(), host.to_owned()];
+    for (fields, expected, is_id_taken) in [
+        ("x-forwarded-host", own("127.0.0.1", "http", "shop.example"), false),
+        ("X-Forwarded-Proto", own("127.0.0.1", "https", "gate.example"), false),
+        ("x-forwarded-for", own("6.6.6.6, 203.0.113.7, 10.1.2.3, 127.0.0.1", "http", "gate.example"), false),
+        ("x-request-id", own("127.0.0.1", "http", "gate.example"), true),
+    ] {
+        let gateway = started(&format!("{{ from: [10.0.0.0/8, 127.0.0.1], fields: {fields} }}"), &backend);
+        let answer = ask(&gateway, "/", CLAIMS);
+        let request = only_request(&backend);
+        let told = ["x-forwarded-for", "x-forwarded-proto", "x-forwarded-host"]
+            .map(|name| request.value(name).to_owned());
+        assert_eq!(told, expected, "{fields}");
+        assert_eq!(answer.value("x-request-id") == "7f.a_B-1", is_id_taken, "{fields}");
+        let client = if fields == "x-forwarded-for" { "203.0.113.7" } else { "127.0.0.1" };
+        assert_eq!(request.value("x-client"), client, "{fields}");
+        assert!(request.value("via").starts_with("1.1 edge, "), "its via goes on in any case: {request:?}");
+        gateway.stop();
+    }
+}
+
+#[test]
+fn no_condition_is_met_by_what_a_client_says_of_itself() {
+    let backend = RawBackend::answering(OK);
+    let config = format!(
+        "services: {{ origin: \"{}\" }}\nroutes:\n\
+         \x20 - {{ match: {{ path: /**, headers: {{ x-consumer: ana }} }}, to: {{ respond: {{ status: 418 }} }} }}\n\
+         \x20 - {{ match: {{ path: /**, headers: {{ x-real-ip: \"*\" }} }}, to: {{ respond: {{ status: 419 }} }} }}\n\
+         \x20 - {{ match: /**, to: origin }}\n",
+        backend.address
+    );
+    for (trusted, real) in [("[]", 200), ("127.0.0.1", 200), ("{ from: 127.0.0.1, fields: x-real-ip }", 419)]
+    {
+        let gateway = Setup::new(BIN).trusted(trusted).start(&config);
+        for (fields, expected) in
+            [("X-Consumer: ana\r\n", 200), ("X_Consumer: ana\r\n", 200), ("X-Real-IP: 1.2.3.4\r\n", real)]
+        {
+            assert_eq!(ask(&gateway, "/", fields).status(), expected, "{trusted}: {fields}");
+        }
         gateway.stop();
     }
 }

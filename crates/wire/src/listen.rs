@@ -6,7 +6,7 @@ use crate::stream::{self, Stream};
 use socket2::{Domain, Protocol, SockAddr, Type};
 use std::collections::{HashMap, HashSet};
 use std::io;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileTypeExt;
 use std::path::PathBuf;
@@ -14,6 +14,8 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tidegate_core::clock;
+use tidegate_core::trusted::Trusted;
+pub use tidegate_core::units::counted_address;
 use tokio::net::{TcpListener, UnixListener};
 
 /// Connections the kernel completes before we accept them. The kernel caps it at net.core.somaxconn.
@@ -296,8 +298,15 @@ pub struct ConnectionCounts {
 pub struct PerAddress {
     /// Most connections.
     pub most: u32,
-    /// Whether this machine's own addresses are capped too.
-    pub counts_loopback: bool,
+    /// Whether it was asked for: then this machine's own addresses and trusted peers, which may be everybody, are capped too.
+    pub is_asked_for: bool,
+}
+
+impl PerAddress {
+    /// The cap as it holds for a peer that is trusted so far: a proxy is many clients.
+    pub fn of_peer(self, trusted: Option<&Trusted>) -> Option<PerAddress> {
+        (self.is_asked_for || trusted.is_none()).then_some(self)
+    }
 }
 
 /// A counted connection.
@@ -305,15 +314,6 @@ pub struct PerAddress {
 pub struct Admitted {
     counts: Arc<ConnectionCounts>,
     address: Option<IpAddr>,
-}
-
-/// How a client is told from another: IPv6 by its /64, which is what one customer is given.
-pub fn counted_address(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        loopback if loopback.is_loopback() => loopback,
-        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from(u128::from(v6) & !u128::from(u64::MAX))),
-        v4 => v4,
-    }
 }
 
 impl ConnectionCounts {
@@ -329,9 +329,9 @@ impl ConnectionCounts {
         if most.is_some_and(|most| open >= most) {
             return None; // dropping gives the count back
         }
-        if let (Some(address), Some(PerAddress { most, counts_loopback })) = (address, per_address) {
+        if let (Some(address), Some(PerAddress { most, is_asked_for })) = (address, per_address) {
             let address = counted_address(address.ip());
-            if address.is_loopback() && !counts_loopback {
+            if address.is_loopback() && !is_asked_for {
                 return Some(admitted);
             }
             let mut by_address = self.by_address.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
@@ -371,8 +371,9 @@ impl Drop for Admitted {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tidegate_core::trusted::FieldSet;
 
-    const ONE: Option<PerAddress> = Some(PerAddress { most: 1, counts_loopback: false });
+    const ONE: Option<PerAddress> = Some(PerAddress { most: 1, is_asked_for: false });
 
     fn at(text: &str) -> Option<SocketAddr> {
         Some(SocketAddr::new(text.parse().unwrap(), 1))
@@ -396,9 +397,23 @@ mod tests {
         let counts = Arc::new(ConnectionCounts::default());
         let _first = counts.admit(at("127.0.0.1"), None, ONE).expect("first");
         let _second = counts.admit(at("127.0.0.1"), None, ONE).expect("not counted");
-        let strict = Some(PerAddress { most: 1, counts_loopback: true });
+        let strict = Some(PerAddress { most: 1, is_asked_for: true });
         let _third = counts.admit(at("127.0.0.1"), None, strict).expect("first that is counted");
         assert!(counts.admit(at("127.0.0.1"), None, strict).is_none());
+    }
+
+    #[test]
+    fn a_trusted_peer_is_counted_only_when_asked_for() {
+        let trusted = Trusted { from: [].into(), fields: FieldSet::USUAL };
+        for (is_asked_for, peer, expected) in [
+            (false, Some(&trusted), false),
+            (false, None, true),
+            (true, Some(&trusted), true),
+            (true, None, true),
+        ] {
+            let cap = PerAddress { most: 1, is_asked_for };
+            assert_eq!(cap.of_peer(peer).is_some(), expected, "{is_asked_for} {peer:?}");
+        }
     }
 
     #[test]

@@ -24,6 +24,15 @@ impl Network {
     }
 }
 
+/// How a client is told from another: IPv6 by its /64, which is what one customer is given.
+pub fn counted_address(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        loopback if loopback.is_loopback() => loopback,
+        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from(u128::from(v6) & !u128::from(u64::MAX))),
+        v4 => v4,
+    }
+}
+
 /// The address with the bits beyond the prefix cleared.
 fn masked(address: IpAddr, prefix: u8) -> IpAddr {
     match address {

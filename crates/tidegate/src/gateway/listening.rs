@@ -69,8 +69,8 @@ const PER_ADDRESS_MAX: u32 = 1000;
 
 pub(super) fn per_address(listen: &Listen) -> Option<PerAddress> {
     match &listen.limits.per_ip {
-        None => Some(PerAddress { most: PER_ADDRESS_MAX, counts_loopback: false }),
-        Some(set) => set.on().map(|most| PerAddress { most: most.get(), counts_loopback: true }),
+        None => Some(PerAddress { most: PER_ADDRESS_MAX, is_asked_for: false }),
+        Some(set) => set.on().map(|most| PerAddress { most: most.get(), is_asked_for: true }),
     }
 }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tidegate_core::descriptors::{DESCRIPTORS, Held, Side};
 use tidegate_core::meters::ListenerMeters;
 use tidegate_core::tls::Door;
-use tidegate_core::units::Network;
+use tidegate_core::trusted::Trusted;
 use tidegate_flow::Worker;
 use tidegate_wire::http1::server::{ConnectionLimits, Idle, Serving, Stage};
 use tidegate_wire::http2;
@@ -31,7 +31,7 @@ pub(crate) struct WorkerListener {
     pub(crate) name: Arc<str>,
     pub(crate) socket: Listening,
     pub(crate) limits: ConnectionLimits,
-    pub(crate) trusted: Vec<Network>,
+    pub(crate) trusted: Trusted,
     pub(crate) spoken: Spoken,
     pub(crate) tls: Option<Arc<Server>>,
     pub(crate) handshake_time: Duration,
@@ -64,8 +64,8 @@ impl Spoken {
 }
 
 /// A listener that trusts nobody asks nothing of its connections.
-fn trusted(networks: &[Network]) -> Option<Rc<[Network]>> {
-    (!networks.is_empty()).then(|| networks.into())
+fn trusted(trusted: &Trusted) -> Option<Rc<Trusted>> {
+    (!trusted.from.is_empty()).then(|| Rc::new(trusted.clone()))
 }
 
 /// A listener that is served.
@@ -179,8 +179,9 @@ impl Accepting {
     }
 
     fn serve(self: &Rc<Self>, socket: Socket, address: Option<SocketAddr>) {
-        let Some(admitted) = self.counts.admit(address, self.connections_max.get(), self.per_address.get())
-        else {
+        let trusted = self.serving.trusts(address);
+        let per_address = self.per_address.get().and_then(|cap| cap.of_peer(trusted.as_deref()));
+        let Some(admitted) = self.counts.admit(address, self.connections_max.get(), per_address) else {
             self.meters.refused.fetch_add(1, Relaxed);
             return; // dropped: the client sees a close
         };
@@ -209,10 +210,10 @@ impl Accepting {
 
     /// The client whose share of what there is for all is taken, if it is one that `per_ip` counts.
     fn counted(&self, address: Option<SocketAddr>) -> Option<IpAddr> {
-        let PerAddress { counts_loopback, .. } = self.per_address.get()?;
+        let trusted = self.serving.trusts(address);
+        let cap = self.per_address.get()?.of_peer(trusted.as_deref())?;
         let client = counted_address(address?.ip());
-        // A balancer before us stands for many clients.
-        let is_one = counts_loopback || !(client.is_loopback() || self.serving.trusts(address).is_some());
+        let is_one = cap.is_asked_for || !client.is_loopback();
         is_one.then_some(client)
     }
 

@@ -13,7 +13,7 @@ use std::time::Duration;
 use tidegate_core::exchange::Handler;
 use tidegate_core::limits::HeadLimits;
 use tidegate_core::tls::Door;
-use tidegate_core::units::Network;
+use tidegate_core::trusted::Trusted;
 
 /// What a listener allows its connections.
 #[derive(Clone, Copy, Debug)]
@@ -36,8 +36,8 @@ pub struct Serving {
     pub listener: Rc<str>,
     /// What they are allowed.
     pub limits: Cell<ConnectionLimits>,
-    /// The peers whose forwarding fields are believed; `None` when there are none.
-    pub trusted: RefCell<Option<Rc<[Network]>>>,
+    /// The peers that are believed, and in what; `None` when there are none.
+    pub trusted: RefCell<Option<Rc<Trusted>>>,
     /// What is done to every request, if anything is.
     pub door: RefCell<Option<Rc<Door>>>,
     /// How long their connections live now.
@@ -46,11 +46,9 @@ pub struct Serving {
 
 impl Serving {
     /// The trusted peers, if this address is one of them.
-    pub fn trusts(&self, address: Option<SocketAddr>) -> Option<Rc<[Network]>> {
+    pub fn trusts(&self, address: Option<SocketAddr>) -> Option<Rc<Trusted>> {
         let trusted = self.trusted.borrow();
-        let networks = trusted.as_ref()?;
-        let address = address?.ip();
-        networks.iter().any(|network| network.contains(address)).then(|| networks.clone())
+        trusted.as_ref().filter(|trusted| trusted.has(address)).cloned()
     }
 }
 
