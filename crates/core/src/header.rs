@@ -66,8 +66,20 @@ impl HeaderName {
     }
 }
 
-/// Whether two names differ in nothing but case and the signs in them.
-fn is_alike(a: &[u8], b: &[u8]) -> bool {
+/// Removes every field that a backend may take for one of this name and that is spelled otherwise, and forgets trailers
+/// announced by any spelling: whoever is told of the field is told of one.
+pub fn remove_mimics(fields: &mut Fields, name: &[u8]) {
+    fields.forget_announced(|announced| is_alike(announced, name));
+    for index in 0..fields.list().len() {
+        let spelled = fields.name_of(&fields.list()[index]);
+        if is_alike(spelled, name) && !spelled.eq_ignore_ascii_case(name) {
+            fields.list_mut()[index].is_removed = true;
+        }
+    }
+}
+
+/// Whether two names differ in nothing but case and the signs in them: a backend may take one for the other.
+pub fn is_alike(a: &[u8], b: &[u8]) -> bool {
     let is_dash = |b: u8| !b.is_ascii_alphanumeric();
     let is_same = |(a, b): (&u8, &u8)| a.eq_ignore_ascii_case(b) || (is_dash(*a) && is_dash(*b));
     a.len() == b.len() && a.iter().zip(b).all(is_same)

@@ -1,12 +1,17 @@
 //! Whose requests a limit or a quota counts together: those of a consumer, of an address, with the same value of a
-//! header, or all of the route. Finds the key of a request without allocating.
+//! header, or all of the route. Finds the key of a request without allocating. A header counts as the backend reads it:
+//! sent twice, or in two spellings that are one to some backends, it would make a key of its own each time.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use tidegate_core::building::Building;
-use tidegate_core::header::check_name;
-use tidegate_core::policy::RequestView;
+use tidegate_core::head::{Field, Fields, RequestHead};
+use tidegate_core::header::{check_name, is_alike, remove_mimics};
+use tidegate_core::outcome::Outcome;
+use tidegate_core::policy::{Reason, Reply};
 use tidegate_core::problem::{Place, Problem};
 use tidegate_core::settings::{Fault, Word};
+use tidegate_core::template::Origin;
 
 /// See the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,8 +22,12 @@ pub(crate) enum Per {
     Consumer,
     /// `ip`: the client's address; of IPv6 the network of 64 bits, which is one customer.
     Ip,
-    /// `header:NAME`: its first value; where it is missing, the empty one.
-    Header(Box<str>),
+    /// `header:NAME`: its value; where it is missing, the empty one.
+    Header {
+        name: Box<str>,
+        /// The entries of `auth` whose credential it is: they take it out of the request.
+        credential_of: Box<[Arc<str>]>,
+    },
 }
 
 /// A key in bytes: a part of the request, or an address.
@@ -38,32 +47,75 @@ impl Key<'_> {
     }
 }
 
+/// A header that two readers would take two values of.
+pub(crate) struct Ambiguous;
+
+impl Ambiguous {
+    /// The answer to it.
+    pub(crate) fn reply(self) -> Box<Reply> {
+        let reason = Some(Reason::new("ambiguous"));
+        Box::new(Reply { status: 400, outcome: Outcome::BadRequest, reason, fields: Vec::new(), body: None })
+    }
+}
+
 impl Per {
     /// The key of a request. The empty one stands for all that have none.
-    pub(crate) fn key<'a>(&self, view: &'a RequestView<'_>) -> Key<'a> {
-        match self {
+    pub(crate) fn key<'a>(&self, head: &'a RequestHead, origin: Origin<'a>) -> Result<Key<'a>, Ambiguous> {
+        Ok(match self {
             Per::Route => Key::Part(b""),
             Per::Consumer => {
-                let consumer = view.origin.identity.map(|identity| identity.consumer.as_str());
+                let consumer = origin.identity.map(|identity| identity.consumer.as_str());
                 Key::Part(consumer.unwrap_or_default().as_bytes())
             }
-            Per::Ip => match view.origin.client.address {
+            Per::Ip => match origin.client.address {
                 Some(address) => of_address(address.ip()),
                 None => Key::Part(b""),
             },
-            Per::Header(name) => Key::Part(view.head.fields.find(name.as_bytes()).unwrap_or_default()),
+            Per::Header { name, credential_of } => {
+                let by = origin.identity.map(|identity| &identity.by);
+                let is_credential = by.is_some_and(|by| credential_of.contains(by));
+                Key::Part(value(&head.fields, name.as_bytes(), is_credential)?.unwrap_or_default())
+            }
+        })
+    }
+
+    /// Takes out what a backend might read as the header that was counted, and that was not.
+    pub(crate) fn drop_mimics(&self, head: &mut RequestHead) {
+        if let Per::Header { name, .. } = self {
+            remove_mimics(&mut head.fields, name.as_bytes());
         }
     }
 
-    /// Tells that nobody is known where nobody has to say who they are.
-    pub(crate) fn check(&self, policy: &str, place: &Place, building: &mut Building<'_>) {
-        if *self == Per::Consumer && !building.part.has("auth") {
+    /// With what the route says beside it. Tells that nobody is known where nobody has to say who they are.
+    pub(crate) fn beside(self, policy: &str, place: &Place, building: &mut Building<'_>) -> Per {
+        if let Per::Header { name, .. } = self {
+            let entries = building.part.auth.built.iter();
+            let its = entries.filter(|(_, entry)| entry.field().eq_ignore_ascii_case(&name));
+            return Per::Header { credential_of: its.map(|(entry, _)| entry.clone()).collect(), name };
+        }
+        if self == Per::Consumer && !building.part.has("auth") {
             let reason =
                 format!("`{policy}` counts per consumer, but the route has no `auth`: nobody is known");
             let hint = "add `auth: NAME` to the route, or count `per ip`";
             building.problems.push(Problem::at(place, reason).hint(hint));
         }
+        self
     }
+}
+
+/// The one value of a header. One in another spelling alone is not it. A credential stands in the list also where the
+/// entry that found it good has taken it out, and was there once: entries refuse two.
+fn value<'a>(fields: &'a Fields, name: &[u8], is_credential: bool) -> Result<Option<&'a [u8]>, Ambiguous> {
+    let mut spelled = fields.list().iter().filter(|field| is_alike(fields.name_of(field), name));
+    let mut kept = spelled.clone().filter(|field| !field.is_removed);
+    let is_it = |field: &&Field| fields.name_of(field).eq_ignore_ascii_case(name);
+    let found = match (kept.next(), kept.next()) {
+        (Some(_), Some(_)) => return Err(Ambiguous),
+        (Some(field), None) => Some(field).filter(is_it),
+        (None, _) if is_credential => spelled.find(is_it),
+        (None, _) => None,
+    };
+    Ok(found.map(|field| field.value.of(fields.text())))
 }
 
 fn of_address(ip: IpAddr) -> Key<'static> {
@@ -92,7 +144,7 @@ impl Word for Per {
             _ => match text.strip_prefix("header:") {
                 Some(name) => {
                     check_name(name)?;
-                    Ok(Per::Header(name.to_ascii_lowercase().into()))
+                    Ok(Per::Header { name: name.to_ascii_lowercase().into(), credential_of: Box::default() })
                 }
                 None => Err(match text {
                     "key" | "api_key" | "apikey" | "user" | "client" | "token" | "sub" => Fault::new(
@@ -113,7 +165,7 @@ impl Word for Per {
             Per::Route => String::from("route"),
             Per::Consumer => String::from("consumer"),
             Per::Ip => String::from("ip"),
-            Per::Header(name) => format!("header:{name}"),
+            Per::Header { name, .. } => format!("header:{name}"),
         }
     }
 

@@ -54,6 +54,51 @@ fn beyond_the_limit_clients_are_told_when_to_come_again() {
 }
 
 #[test]
+fn a_header_is_counted_as_its_backend_reads_it() {
+    let backend = backend();
+    let gateway = started(&backend, "limit: 2/min per header:x-tenant");
+    let with =
+        |fields: &str| gateway.ask(format!("GET / HTTP/1.1\r\nHost: a\r\n{fields}Connection: close\r\n\r\n"));
+    for (fields, status) in [
+        ("X-Tenant: a\r\nX-Tenant: b\r\n", 400),
+        ("X_Tenant: c\r\nX-Tenant: d\r\n", 400),
+        ("X_Tenant: e\r\n", 204),
+        ("X.Tenant: f\r\n", 204),
+        ("X_Tenant: g\r\n", 429),
+        ("", 429),
+        ("X-Tenant: h\r\n", 204),
+    ] {
+        assert_eq!(with(fields).status(), status, "{fields}");
+    }
+    for arrival in backend.take_arrivals() {
+        let request = String::from_utf8_lossy(&arrival.request.unwrap().bytes()).to_ascii_lowercase();
+        assert!(!request.contains("x_tenant") && !request.contains("x.tenant"), "{request}");
+    }
+    gateway.stop();
+}
+
+#[test]
+fn a_credential_is_counted_although_the_backend_never_sees_it() {
+    let (backend, issuer) = (backend(), Issuer::new("k1", "EdDSA"));
+    let folder = tempfile::tempdir().unwrap();
+    let jwks = folder.path().join("jwks.json");
+    std::fs::write(&jwks, issuer.jwks()).unwrap();
+    let auth = format!("auth: {{ idp: {{ jwt: {{ jwks: \"{}\" }} }} }}\n", jwks.display());
+    let limit = "auth: idp, limit: 2/min per header:authorization";
+    let gateway = Setup::new(BIN).start(&(auth + &routes(&backend, limit)));
+    let tokens = ["web", "app"].map(|consumer| issuer.token_of(consumer, ""));
+    for (token, status) in [(0, 204), (0, 204), (1, 204), (0, 429), (1, 204), (1, 429)] {
+        let line = format!("Authorization: Bearer {}\r\n", tokens[token]);
+        let answer = gateway.ask(format!("GET / HTTP/1.1\r\nHost: a\r\n{line}Connection: close\r\n\r\n"));
+        assert_eq!(answer.status(), status, "{token}");
+    }
+    for arrival in backend.take_arrivals() {
+        assert!(arrival.request.unwrap().values("authorization").is_empty());
+    }
+    gateway.stop();
+}
+
+#[test]
 fn all_limits_of_a_list_hold_and_are_told_in_one_list() {
     let backend = backend();
     let limits =

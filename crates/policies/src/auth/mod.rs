@@ -15,7 +15,9 @@ use asking::Asking;
 use std::sync::Arc;
 use tidegate_core::auth::{Authenticator, Finding, Kind};
 use tidegate_core::building::{AuthEntries, Building};
+use tidegate_core::exchange::Client;
 use tidegate_core::head::RequestHead;
+use tidegate_core::header::remove_mimics;
 use tidegate_core::node::Node;
 use tidegate_core::policy::{self, Phase, Policy, Reason, RequestView, ResponseView, Verdict};
 use tidegate_core::problem::{Problem, Problems, nearest};
@@ -90,9 +92,9 @@ struct Auth {
 
 impl Auth {
     /// Asks from an entry on until one has to wait: says which. None has when all were asked, or one knew.
-    fn ask(&self, from: usize, head: &RequestHead, asking: &mut Asking) -> Option<usize> {
+    fn ask(&self, from: usize, head: &RequestHead, client: &Client, asking: &mut Asking) -> Option<usize> {
         for (index, entry) in self.entries.iter().enumerate().skip(from) {
-            match entry.find(head) {
+            match entry.find(head, client) {
                 // Made anew by whoever can wait: until it is polled it has done nothing.
                 Finding::Wait(_) => return Some(index),
                 said => asking.hear(index, self.named(index, said)),
@@ -109,17 +111,18 @@ impl Auth {
         &self,
         mut next: Option<usize>,
         head: &mut RequestHead,
+        client: &Client,
         mut asking: Asking,
     ) -> Verdict<'_> {
         while let Some(index) = next {
-            let mut said = self.entries[index].find(head);
+            let mut said = self.entries[index].find(head, client);
             while let Finding::Wait(future) = said {
                 said = future.await;
             }
             asking.hear(index, self.named(index, said));
             next = match asking.is_over() {
                 true => None,
-                false => self.ask(index + 1, head, &mut asking),
+                false => self.ask(index + 1, head, client, &mut asking),
             };
         }
         self.end(asking, head)
@@ -146,13 +149,14 @@ impl Auth {
     }
 
     /// Takes all credentials out of a request, those that were refused or not looked at with them: a backend that is
-    /// shown any may trust that it was found good. One that was, and is to be kept, stays.
+    /// shown any may trust that it was found good. One that was, and is to be kept, stays, as it is spelled alone.
     fn strip(&self, known: usize, head: &mut RequestHead) {
         let who_knew = &self.entries[known];
         for (index, entry) in self.entries.iter().enumerate() {
             let is_same = index == known || entry.field() == who_knew.field();
-            if !(is_same && who_knew.is_kept()) {
-                entry.strip(head);
+            match is_same && who_knew.is_kept() {
+                true => remove_mimics(&mut head.fields, entry.field().as_bytes()),
+                false => entry.strip(head),
             }
         }
     }
@@ -169,11 +173,11 @@ impl Policy for Auth {
     }
 
     fn request<'a>(&'a self, view: RequestView<'a>) -> Verdict<'a> {
-        let head = view.head;
+        let (head, client) = (view.head, view.origin.client);
         let mut asking = Asking::default();
-        match self.ask(0, head, &mut asking) {
+        match self.ask(0, head, client, &mut asking) {
             None => self.end(asking, head),
-            next => Verdict::Wait(Box::pin(self.ask_patiently(next, head, asking))),
+            next => Verdict::Wait(Box::pin(self.ask_patiently(next, head, client, asking))),
         }
     }
 

@@ -38,7 +38,7 @@ impl Says {
 }
 
 impl Authenticator for Says {
-    fn find<'a>(&'a self, _: &'a RequestHead) -> Finding<'a> {
+    fn find<'a>(&'a self, _: &'a RequestHead, _: &'a Client) -> Finding<'a> {
         match self.waits {
             true => Finding::Wait(Box::pin(async { self.said() })),
             false => self.said(),
@@ -145,6 +145,24 @@ fn only_a_credential_that_was_found_good_is_kept() {
     check(&[("b", "kept"), ("b", "known")], "b b z");
     check(&[("z", "kept"), ("b", "kept")], "z z");
     check(&[("b", "known"), ("z", "kept")], "b ");
+}
+
+#[test]
+fn beside_a_credential_that_is_kept_nothing_stays_that_looks_like_it() {
+    let says = Says { word: "kept", scheme: "x-key", waits: false, is_kept: true };
+    let entries = [Arc::new(says) as Arc<dyn Authenticator>].into();
+    let auth = Auth { entries, names: [Label::parse("a").unwrap()].into() };
+    let client =
+        Client { address: None, listener: "http".into(), is_secure: false, trusted: None, door: None };
+    let origin = Origin { client: &client, request_id: b"7f", identity: None };
+    let mut head = RequestHead::default();
+    for name in ["X_Key", "X-Key", "x.key", "x-keys"] {
+        head.fields.push(name, b"1");
+    }
+    head.fields.push("trailer", b"x-key, x-sum");
+    assert!(last(auth.request(RequestView { head: &mut head, origin, note: &mut 0 })).is_ok());
+    let left: Vec<_> = head.fields.iter().map(|(name, _)| String::from_utf8_lossy(name)).collect();
+    assert_eq!(left, ["X-Key", "x-keys"], "and no trailer of its name is announced");
 }
 
 #[test]

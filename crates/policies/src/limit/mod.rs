@@ -64,7 +64,7 @@ fn one(settings: &LimitSettings, name: &str, building: &mut Building<'_>) -> Opt
         (None, Some(per)) => Placed::default(per.clone()),
         (None, None) => Placed::default(Per::Route),
     };
-    per.check(KIND.name, per.place().unwrap_or(place), building);
+    let per = per.value.clone().beside(KIND.name, per.place().unwrap_or(place), building);
     let count = written.rate.count;
     let burst = settings.burst.map_or(count, |burst| u64::from(burst.get()));
     let Some(gcra) = Gcra::new(count, written.period, burst) else {
@@ -78,7 +78,7 @@ fn one(settings: &LimitSettings, name: &str, building: &mut Building<'_>) -> Opt
         gcra,
         id: limiter.as_ref().map_or(LimitId(0), |limiter| limiter.limit(building.part.name, name)),
         limiter,
-        per: per.value,
+        per,
         is_observing: settings.observe,
         allowance: Allowance::new(name, count, written.period.as_secs()),
         text: format!("{}, {burst} at once", Word::show(&written.rate)),
@@ -103,7 +103,7 @@ impl Policy for Limit {
     fn phase(&self) -> Phase {
         match self.per {
             Per::Ip => Phase::Guard,
-            Per::Route | Per::Consumer | Per::Header(_) => Phase::Quota,
+            Per::Route | Per::Consumer | Per::Header { .. } => Phase::Quota,
         }
     }
 
@@ -118,7 +118,13 @@ impl Policy for Limit {
     fn request<'a>(&'a self, view: RequestView<'a>) -> Verdict<'a> {
         let Some(limiter) = &self.limiter else { return Verdict::Continue };
         // The flow has read the clock for this request.
-        let taken = limiter.take(self.id, self.per.key(&view).bytes(), self.gcra, clock::coarse());
+        let taken = match self.per.key(view.head, view.origin) {
+            Ok(key) => limiter.take(self.id, key.bytes(), self.gcra, clock::coarse()),
+            Err(ambiguous) => return Verdict::Reply(ambiguous.reply()),
+        };
+        if !self.is_observing {
+            self.per.drop_mimics(view.head);
+        }
         *view.note = Left::new(taken.left, taken.reset).note();
         match taken.wait {
             None => Verdict::Continue,

@@ -84,13 +84,24 @@ fn ask(policy: &dyn Policy, who: Who<'_>) -> (Option<(u16, String)>, String) {
     });
     let origin = Origin { client: &client, request_id: b"7f", identity: identity.as_ref() };
     let mut request = RequestHead::default();
-    if !who.header.is_empty() {
-        request.fields.push("X-Tenant", who.header.as_bytes());
+    for field in who.header.split_terminator(';') {
+        let (name, value) = field.split_once('=').unwrap_or(("X-Tenant", field));
+        request.fields.push(name, value.as_bytes());
+        if name == "X-Taken" {
+            request.fields.remove_named(b"x-taken");
+        }
     }
     let mut note = 0;
     let reply = match policy.request(RequestView { head: &mut request, origin, note: &mut note }) {
         Verdict::Continue => None,
         Verdict::Reply(reply) => {
+            if reply.status == 400 {
+                assert_eq!(
+                    (reply.outcome, reply.reason),
+                    (Outcome::BadRequest, Some(Reason::new("ambiguous")))
+                );
+                return (Some((400, String::new())), String::new());
+            }
             assert_eq!((reply.outcome, reply.reason), (Outcome::Limited, Some(Reason::new("rate"))));
             assert_eq!(reply.fields[0].0, "retry-after");
             Some((reply.status, reply.fields[0].1.clone()))
@@ -139,6 +150,30 @@ fn requests_are_counted_by_whose_they_are() {
         assert_eq!(problems, [""; 0], "{written}");
         ask(&*policies[0], who);
         assert_eq!(two.0.lock().unwrap()[0].1, key, "{written}");
+    }
+}
+
+#[test]
+fn a_header_makes_one_key_however_it_is_sent() {
+    for (header, key) in [
+        ("a", Some(&b"a"[..])),
+        ("x-TENANT=a", Some(b"a")),
+        ("X_Tenant=a", Some(b"")),
+        ("X-Taken=a", Some(b"")),
+        ("a;b", None),
+        ("a;a", None),
+        ("a;X_Tenant=b", None),
+        ("X.Tenant=a;X_Tenant=b", None),
+    ] {
+        for observe in ["false", "true"] {
+            let written = [("rate", "1/s"), ("per", "header:x-tenant"), ("observe", observe)];
+            let (policies, problems, two) = built(&map(&written), &[]);
+            assert_eq!(problems, [""; 0]);
+            let (reply, _) = ask(&*policies[0], Who { header, ..Who::default() });
+            let asked = two.0.lock().unwrap().first().map(|(_, key)| key.clone());
+            assert_eq!(asked.as_deref(), key, "{header}");
+            assert_eq!(reply.is_some(), key.is_none(), "{header}");
+        }
     }
 }
 

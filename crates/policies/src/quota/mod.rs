@@ -67,13 +67,13 @@ fn one(settings: &QuotaSettings, name: &str, building: &mut Building<'_>) -> Opt
         (None, Some(per)) => Placed::default(per.clone()),
         (None, None) => Placed::default(Per::Route),
     };
-    per.check(KIND.name, per.place().unwrap_or(place), building);
+    let per = per.value.clone().beside(KIND.name, per.place().unwrap_or(place), building);
     let amount = settings.amount.amount;
     let quotas = building.shelf.quotas.as_ref();
     Some(Bounded {
         amount,
         quota: quotas.map(|quotas| quotas.quota(building.part.name, name, amount.per)),
-        per: per.value,
+        per,
         is_observing: settings.observe,
         allowance: Allowance::new(name, amount.count, window_s(amount.per)),
     })
@@ -118,11 +118,14 @@ impl Policy for Bounded {
         let now_s = date::seconds();
         let until_s = date::period_end(self.amount.per, now_s);
         let debit = {
-            let key = self.per.key(&view);
+            let key = match self.per.key(view.head, view.origin) {
+                Ok(key) => key,
+                Err(ambiguous) => return Verdict::Reply(ambiguous.reply()),
+            };
             let digest;
             let key = match &self.per {
                 // It may be a credential, and it goes to disk.
-                Per::Header(_) => {
+                Per::Header { .. } => {
                     digest = digest::digest(&digest::SHA256, key.bytes());
                     digest.as_ref()
                 }
@@ -130,6 +133,9 @@ impl Policy for Bounded {
             };
             quota.take(Ask { key, count: self.amount.count, now_s, until_s })
         };
+        if !self.is_observing {
+            self.per.drop_mimics(view.head);
+        }
         let reset_s = until_s - now_s;
         match debit {
             Debit::Wait(wait) => {
