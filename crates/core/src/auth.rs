@@ -2,6 +2,7 @@
 //! configuration's `auth` is one of them; routes name those they take, and the policy `auth` asks them in turn.
 
 use crate::building::Building;
+use crate::exchange::Client;
 use crate::head::RequestHead;
 use crate::identity::Identity;
 use crate::node::Node;
@@ -36,8 +37,9 @@ pub enum Finding<'a> {
 
 /// Finds out who asks; built from its settings and shared by all workers.
 pub trait Authenticator: Send + Sync {
-    /// Looks for its credential and judges it.
-    fn find<'a>(&'a self, request: &'a RequestHead) -> Finding<'a>;
+    /// Looks for its credential and judges it. The client is who sends the request, behind a trusted peer whom that speaks
+    /// for.
+    fn find<'a>(&'a self, request: &'a RequestHead, client: &'a Client) -> Finding<'a>;
 
     /// Appends its challenge for `WWW-Authenticate` (RFC 9110 §11.6.1) to an answer that asks for a credential.
     /// `refused` is why the one that came is not good, or not good enough, if one came. Appends nothing where it has

@@ -92,6 +92,17 @@ pub const STORE_QUEUE_MAX: usize = 4096;
 /// How long a request waits for the store. A commit takes milliseconds on a good disk, and a tenth of a second on a bad
 /// one; a client that waits longer would rather be served.
 pub const STORE_TIME: std::time::Duration = std::time::Duration::from_millis(500);
+/// Passwords that wait to be verified, over all workers. At 50 ms each on two threads the last waits under two seconds.
+pub const PASSWORDS_WAITING_MAX: usize = 64;
+/// Those of one client: an eighth, so that it takes many addresses to keep others from a place at all. More than a handful
+/// of people behind one address do not sign in within the same second.
+pub const PASSWORDS_PER_CLIENT_MAX: usize = PASSWORDS_WAITING_MAX / 8;
+/// Memory of what compresses answers, over all workers: under way, and kept idle for the next answer. Each holds up to
+/// 896 KiB for as long as its client takes, so that clients which read slowly on purpose take no more than this; answers
+/// beyond it go out as they are.
+pub const COMPRESSORS_BYTES_MAX: usize = 256 << 20;
+/// The part of it that is idle: what one worker keeps of each kind and level in use, with some 30 workers.
+pub const COMPRESSORS_IDLE_BYTES_MAX: usize = COMPRESSORS_BYTES_MAX / 4;
 /// TLS handshakes of one worker that have begun and not ended. Each holds some 20 KiB, so that clients that begin and do
 /// not go on take 40 MiB of a worker at most; at 300 µs of work a handshake, 2,000 under way are more than it finishes
 /// in half a second.

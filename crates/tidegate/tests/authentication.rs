@@ -1,11 +1,13 @@
 //! Who may ask and who may pass, through the real gateway: what clients are told, what backends see, what operators find.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 use tidegate_testkit::gateway::await_true;
 use tidegate_testkit::issuer::now;
-use tidegate_testkit::{Act, Gateway, Issuer, Message, RawBackend, Setup};
+use tidegate_testkit::{Act, Connection, Gateway, Issuer, Message, RawBackend, Setup};
 
 const BIN: &str = env!("CARGO_BIN_EXE_tidegate");
 
@@ -379,6 +381,56 @@ fn a_limit_per_address_counts_who_is_refused() {
     let statuses: Vec<_> =
         (0..5).map(|_| ask(&gateway, "GET", "/", "Authorization: Bearer x\r\n").status()).collect();
     assert_eq!(statuses, [401, 401, 401, 429, 429]);
+    gateway.stop();
+}
+
+/// 48 connections from an address of their own show one wrong password after the other. A place is asked for at once
+/// whatever comes, so who is new is verified, however long that takes on this machine.
+#[test]
+fn a_flood_of_wrong_passwords_keeps_nobody_out() {
+    let (backend, folder) = (backend(), tempfile::tempdir().unwrap());
+    let file = folder.path().join("users");
+    let hash = bcrypt::hash("right", 10).unwrap();
+    let users: String = (0..6).map(|number| format!("user{number}:{hash}\n")).collect();
+    std::fs::write(&file, users).unwrap();
+    let gateway = Setup::new(BIN).start(&format!(
+        "services: {{ origin: \"{}\" }}\nauth: {{ staff: {{ basic: {{ file: \"{}\" }} }} }}\n\
+         routes:\n  - {{ match: /**, to: origin, auth: staff }}\n",
+        backend.address,
+        file.display()
+    ));
+    let is_over = AtomicBool::new(false);
+    let turned_away = AtomicUsize::new(0);
+    let show = |client: &mut Connection, name: &str, password: &str| {
+        let shown = STANDARD.encode(format!("{name}:{password}"));
+        client.send(format!("GET / HTTP/1.1\r\nHost: a\r\nAuthorization: Basic {shown}\r\n\r\n"));
+        client.response("GET").unwrap().status()
+    };
+    let guess = |flood: usize| {
+        let mut client = Connection::from([127, 0, 0, 2].into(), gateway.http);
+        for number in 0.. {
+            if is_over.load(Relaxed) {
+                return;
+            }
+            match show(&mut client, "user0", &format!("wrong {flood} {number}")) {
+                401 => {}
+                503 => drop(turned_away.fetch_add(1, Relaxed)),
+                other => panic!("a guess is answered with {other}"),
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        (0..48).for_each(|flood| drop(scope.spawn(move || guess(flood))));
+        // What fails here must not leave the others at it.
+        let asked = scope.spawn(|| {
+            await_true("its share is full", Duration::from_secs(20), || turned_away.load(Relaxed) > 100);
+            let mut client = gateway.connect();
+            (0..6).map(|number| show(&mut client, &format!("user{number}"), "right")).collect::<Vec<u16>>()
+        });
+        let statuses = asked.join();
+        is_over.store(true, Relaxed);
+        assert_eq!(statuses.expect("the share is full"), [204; 6]);
+    });
     gateway.stop();
 }
 

@@ -16,6 +16,7 @@ use subtle::ConstantTimeEq;
 use tidegate_core::auth::{Authenticator, Finding, Kind};
 use tidegate_core::building::Building;
 use tidegate_core::date;
+use tidegate_core::exchange::Client;
 use tidegate_core::head::RequestHead;
 use tidegate_core::header::HeaderName;
 use tidegate_core::identity::{Consumer, Identity, is_scope};
@@ -147,7 +148,7 @@ fn told<'f>(known: Option<&HandedOut>, digest: &keys::Digest, now: u64) -> Findi
 }
 
 impl Authenticator for ApiKey {
-    fn find<'a>(&'a self, request: &'a RequestHead) -> Finding<'a> {
+    fn find<'a>(&'a self, request: &'a RequestHead, _: &'a Client) -> Finding<'a> {
         let mut all = request.fields.find_all(self.header.as_str().as_bytes());
         match (all.next(), all.next()) {
             (None, _) => Finding::Absent,

@@ -8,13 +8,14 @@ use aws_lc_rs::rand::SystemRandom;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
-use tidegate_core::clock::{self, Nanos};
+use tidegate_core::clock::Nanos;
 use tidegate_core::identity::Identity;
 
-/// How long a right password counts without being verified again.
-const KEPT: Duration = Duration::from_secs(300);
-/// Most of them; beyond it all are verified anew once, which a flood of right passwords can pay for.
-const KEPT_MAX: usize = 4096;
+/// How long a right password counts after it was last used: whoever is at work is not asked again in the midst of a
+/// flood of guesses. A change of the file forgets all of them.
+pub(super) const KEPT: Duration = Duration::from_secs(300);
+/// Most of them; the one that was not used for longest makes room.
+pub(super) const KEPT_MAX: usize = 4096;
 
 pub(super) type Tag = [u8; 32];
 
@@ -37,10 +38,14 @@ impl Known {
         hmac::sign(self.key.as_ref()?, credential).as_ref().try_into().ok()
     }
 
-    pub(super) fn find(&self, tag: Option<Tag>) -> Option<Arc<Identity>> {
-        let right = self.right.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let (identity, since) = right.get(&tag?)?;
-        (clock::coarse().since(*since) < KEPT).then(|| identity.clone())
+    pub(super) fn find(&self, tag: Option<Tag>, now: Nanos) -> Option<Arc<Identity>> {
+        let mut right = self.right.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let (identity, since) = right.get_mut(&tag?)?;
+        if now.since(*since) >= KEPT {
+            return None;
+        }
+        *since = now;
+        Some(identity.clone())
     }
 
     /// The outcome of the verification that is under way for a credential, or else of one that is begun.
@@ -61,12 +66,13 @@ impl Known {
         Some(outcome)
     }
 
-    pub(super) fn keep(&self, tag: Option<Tag>, identity: &Arc<Identity>) {
+    pub(super) fn keep(&self, tag: Option<Tag>, identity: &Arc<Identity>, now: Nanos) {
         let Some(tag) = tag else { return };
         let mut right = self.right.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        if right.len() >= KEPT_MAX {
-            right.clear();
+        if right.len() >= KEPT_MAX && !right.contains_key(&tag) {
+            let oldest = right.iter().min_by_key(|(_, (_, used))| *used).map(|(tag, _)| *tag);
+            oldest.map(|tag| right.remove(&tag));
         }
-        right.insert(tag, (identity.clone(), clock::coarse()));
+        right.insert(tag, (identity.clone(), now));
     }
 }

@@ -3,6 +3,7 @@
 
 mod config;
 mod known;
+mod queue;
 mod users;
 mod verifying;
 
@@ -15,9 +16,12 @@ use base64::engine::general_purpose::STANDARD;
 use config::BasicSettings;
 use known::Known;
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 use tidegate_core::auth::{Authenticator, Finding, Kind};
 use tidegate_core::building::Building;
+use tidegate_core::clock;
+use tidegate_core::exchange::Client;
 use tidegate_core::head::RequestHead;
 use tidegate_core::identity::Identity;
 use tidegate_core::name::Name;
@@ -26,6 +30,7 @@ use tidegate_core::policy::Reason;
 use tidegate_core::problem::Problem;
 use tidegate_core::settings::Setting;
 use users::{Hash, User};
+use verifying::Verified;
 
 /// The member.
 pub(crate) const KIND: Kind = Kind {
@@ -78,22 +83,23 @@ struct Basic {
 
 impl Basic {
     /// Judges a name and a password that are not known.
-    async fn judge<'f>(&self, text: &str) -> Finding<'f> {
+    async fn judge<'f>(&self, text: &str, address: Option<IpAddr>) -> Finding<'f> {
         let refused = |code| -> Finding<'f> { Finding::Refused(Reason::new(code)) };
         let Some((name, password)) = decoded(text) else { return refused("malformed") };
         let user = self.users.get(&name);
         let hash = user.map_or(&self.other, |user| &user.hash).clone();
         let tag = self.known.tag(text.as_bytes());
-        let Some(outcome) = self.known.join(tag, || verifying::begin(hash, password)) else {
+        let Some(outcome) = self.known.join(tag, || verifying::begin(hash, password, address)) else {
             return Finding::Unable(Reason::new("busy"));
         };
         match (outcome.told().await, user) {
+            (Verified::TurnedAway, _) => Finding::Unable(Reason::new("busy")),
             (_, None) => refused("unknown_user"),
-            (false, Some(_)) => refused("password"),
-            (true, Some(user)) => {
+            (Verified::Wrong, Some(_)) => refused("password"),
+            (Verified::Right, Some(user)) => {
                 let (consumer, by) = (user.consumer.clone(), self.by.clone());
                 let identity = Arc::new(Identity { consumer, scopes: Box::default(), by });
-                self.known.keep(tag, &identity);
+                self.known.keep(tag, &identity, clock::exact());
                 Finding::Known(identity)
             }
         }
@@ -110,16 +116,16 @@ fn decoded(text: &str) -> Option<(String, Vec<u8>)> {
 }
 
 impl Authenticator for Basic {
-    fn find<'a>(&'a self, request: &'a RequestHead) -> Finding<'a> {
+    fn find<'a>(&'a self, request: &'a RequestHead, client: &'a Client) -> Finding<'a> {
         let text = match bearer::credentials(request, "basic") {
             Shown::Nothing => return Finding::Absent,
             Shown::Token(text) if text.len() <= CREDENTIAL_BYTES_MAX => text,
             Shown::Token(_) | Shown::Malformed => return Finding::Refused(Reason::new("malformed")),
         };
-        if let Some(identity) = self.known.find(self.known.tag(text.as_bytes())) {
+        if let Some(identity) = self.known.find(self.known.tag(text.as_bytes()), clock::coarse()) {
             return Finding::Known(identity);
         }
-        Finding::Wait(Box::pin(self.judge(text)))
+        Finding::Wait(Box::pin(self.judge(text, client.address.map(|address| address.ip()))))
     }
 
     fn challenge(&self, refused: Option<&Reason>, out: &mut String) {

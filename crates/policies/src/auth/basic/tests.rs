@@ -1,13 +1,15 @@
 //! Files of users and credentials as they come. Who is let in is tested through the gateway.
 
 use super::decoded;
-use super::known::Known;
+use super::known::{KEPT, KEPT_MAX, Known};
 use super::users::read;
 use super::verifying::Outcome;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use std::cell::Cell;
 use std::sync::Arc;
+use tidegate_core::clock::Nanos;
+use tidegate_core::identity::{Consumer, Identity};
 
 /// `secret`, by the least cost there is.
 fn bcrypted() -> String {
@@ -76,6 +78,35 @@ fn a_password_that_many_show_at_once_is_verified_once() {
     assert!(known.join(tag, begin).is_some());
     assert_eq!(begun.get(), 3, "over is over");
     assert!(known.join(known.tag(b"z"), || None).is_none());
+}
+
+#[test]
+fn a_right_password_is_renewed_by_its_use_and_the_one_unused_for_longest_makes_room() {
+    let known = Known::new();
+    let identity = Arc::new(Identity {
+        consumer: Consumer::new("ana").unwrap(),
+        scopes: Box::default(),
+        by: "staff".into(),
+    });
+    let tag = |number: usize| known.tag(&number.to_be_bytes());
+    let at = |seconds: u64| Nanos(seconds * 1_000_000_000);
+    let most = KEPT.as_secs();
+    known.keep(tag(0), &identity, at(0));
+    known.keep(tag(1), &identity, at(0));
+    for turn in 1..=5 {
+        assert!(known.find(tag(0), at(turn * (most - 1))).is_some(), "in use, {turn}");
+    }
+    assert!(known.find(tag(1), at(most)).is_none(), "unused for as long as it is kept");
+    assert!(known.find(tag(0), at(5 * (most - 1) + most)).is_none());
+    let later = 10 * most;
+    for number in 2..2 + KEPT_MAX {
+        known.keep(tag(number), &identity, at(later));
+    }
+    assert!(known.find(tag(2), at(later + 1)).is_some());
+    known.keep(tag(1), &identity, at(later + 2));
+    let is_known = |number: usize| known.find(tag(number), at(later + 3)).is_some();
+    assert!(is_known(1) && is_known(2), "what is in use stays");
+    assert_eq!((2..2 + KEPT_MAX).filter(|number| !is_known(*number)).count(), 1);
 }
 
 #[test]

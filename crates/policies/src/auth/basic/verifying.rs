@@ -1,49 +1,58 @@
 //! Passwords are verified on threads of their own: a hash that is good against guessing takes 50 ms and more, and no
-//! worker may wait for it. Bounded: a flood of guesses is turned away, and slows nobody else.
+//! worker may wait for it. Bounded: a flood of guesses is turned away, and slows nobody else. Who is next is said by
+//! `queue`.
 
+use super::queue::{Lane, Queue};
 use super::users::Hash;
 use std::future::poll_fn;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::net::IpAddr;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock};
 use std::task::{Poll, Waker};
 
 /// Threads that verify: one core's worth of a small machine, whatever comes.
 const THREADS: usize = 2;
-/// Passwords that wait for them; at 50 ms each the last waits under a second.
-const WAITING_MAX: usize = 32;
 
-struct Job {
+pub(super) struct Job {
     hash: Arc<Hash>,
     password: Vec<u8>,
     outcome: Arc<Outcome>,
 }
 
+/// What came of a password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verified {
+    Right,
+    Wrong,
+    /// It was not looked at: others waited, and its client had more waiting than they.
+    TurnedAway,
+}
+
 /// What comes of a password; whoever shows the same one meanwhile waits for the same.
 #[derive(Default)]
 pub(super) struct Outcome {
-    state: Mutex<(Option<bool>, Vec<Waker>)>,
+    state: Mutex<(Option<Verified>, Vec<Waker>)>,
 }
 
 impl Outcome {
-    fn state(&self) -> MutexGuard<'_, (Option<bool>, Vec<Waker>)> {
+    fn state(&self) -> MutexGuard<'_, (Option<Verified>, Vec<Waker>)> {
         self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
-    fn tell(&self, is_right: bool) {
+    pub(super) fn tell(&self, verified: Verified) {
         let waiting = {
             let mut state = self.state();
-            state.0 = Some(is_right);
+            state.0 = Some(verified);
             std::mem::take(&mut state.1)
         };
         waiting.into_iter().for_each(Waker::wake);
     }
 
-    /// Whether it is right, once that is known.
-    pub(super) async fn told(&self) -> bool {
+    /// What came of it, once that is known.
+    pub(super) async fn told(&self) -> Verified {
         poll_fn(|cx| {
             let mut state = self.state();
             match state.0 {
-                Some(is_right) => Poll::Ready(is_right),
+                Some(verified) => Poll::Ready(verified),
                 None => {
                     if !state.1.iter().any(|waker| waker.will_wake(cx.waker())) {
                         state.1.push(cx.waker().clone());
@@ -56,35 +65,70 @@ impl Outcome {
     }
 }
 
-/// Has a password verified; `None` if too many wait already.
-pub(super) fn begin(hash: Arc<Hash>, password: Vec<u8>) -> Option<Arc<Outcome>> {
+/// Has a password verified for the client at an address.
+///
+/// Errors: too many wait already.
+pub(super) fn begin(hash: Arc<Hash>, password: Vec<u8>, address: Option<IpAddr>) -> Option<Arc<Outcome>> {
     let outcome = Arc::new(Outcome::default());
     let job = Job { hash, password, outcome: outcome.clone() };
-    queue().as_ref()?.try_send(job).ok()?;
+    let verifier = verifier().as_ref()?;
+    let displaced = verifier.queue().push(Lane::of(address), job).ok()?;
+    if let Some(job) = displaced {
+        job.outcome.tell(Verified::TurnedAway);
+    }
+    verifier.has_more.notify_one();
     Some(outcome)
 }
 
-/// The way to the threads, which begin with the first password; `None` if the system gives none.
-fn queue() -> &'static Option<SyncSender<Job>> {
-    static QUEUE: OnceLock<Option<SyncSender<Job>>> = OnceLock::new();
-    QUEUE.get_or_init(|| {
-        let (sender, receiver) = sync_channel(WAITING_MAX);
-        let receiver = Arc::new(Mutex::new(receiver));
+/// What the threads share.
+#[derive(Default)]
+struct Verifier {
+    queue: Mutex<Queue<Job>>,
+    has_more: Condvar,
+}
+
+impl Verifier {
+    fn queue(&self) -> MutexGuard<'_, Queue<Job>> {
+        self.queue.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    /// The next job, once there is one.
+    fn next(&self) -> (Lane, Job) {
+        let mut queue = self.queue();
+        loop {
+            if let Some(next) = queue.next() {
+                return next;
+            }
+            queue = self.has_more.wait(queue).unwrap_or_else(|poisoned| poisoned.into_inner());
+        }
+    }
+}
+
+/// The threads, which begin with the first password; `None` if the system gives none.
+fn verifier() -> &'static Option<Arc<Verifier>> {
+    static VERIFIER: OnceLock<Option<Arc<Verifier>>> = OnceLock::new();
+    VERIFIER.get_or_init(|| {
+        let verifier = Arc::<Verifier>::default();
         let begun = (0..THREADS).filter(|_| {
-            let receiver = receiver.clone();
+            let verifier = verifier.clone();
             let named = std::thread::Builder::new().name("tidegate-passwords".into());
-            named.spawn(move || work(&receiver)).is_ok()
+            named.spawn(move || work(&verifier)).is_ok()
         });
-        (begun.count() > 0).then_some(sender)
+        (begun.count() > 0).then_some(verifier)
     })
 }
 
-fn work(receiver: &Mutex<Receiver<Job>>) {
+fn work(verifier: &Verifier) {
     loop {
-        let job = receiver.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).recv();
-        let Ok(Job { hash, password, outcome }) = job else { return };
-        // A panic over one password must not end the thread: whoever waits is told no.
-        let is_right = std::panic::catch_unwind(|| hash.is_of(&password)).unwrap_or(false);
-        outcome.tell(is_right);
+        let (lane, Job { hash, password, outcome }) = verifier.next();
+        // Nobody waits for it any more: whoever hangs up shall not have us work.
+        if Arc::strong_count(&outcome) > 1 {
+            // A panic over one password must not end the thread: whoever waits is told no.
+            let is_right = std::panic::catch_unwind(|| hash.is_of(&password)).unwrap_or(false);
+            outcome.tell(if is_right { Verified::Right } else { Verified::Wrong });
+        }
+        verifier.queue().done(&lane);
+        // What waits of the same lane may be taken now, by a thread that sleeps.
+        verifier.has_more.notify_one();
     }
 }

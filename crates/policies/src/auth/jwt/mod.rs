@@ -22,6 +22,7 @@ use std::sync::Arc;
 use tidegate_core::auth::{Authenticator, Finding, Kind, NO_KEYS, SCOPE};
 use tidegate_core::building::Building;
 use tidegate_core::date;
+use tidegate_core::exchange::Client;
 use tidegate_core::head::RequestHead;
 use tidegate_core::name::Name;
 use tidegate_core::node::Node;
@@ -106,7 +107,7 @@ impl Jwt {
 }
 
 impl Authenticator for Jwt {
-    fn find<'a>(&'a self, request: &'a RequestHead) -> Finding<'a> {
+    fn find<'a>(&'a self, request: &'a RequestHead, _: &'a Client) -> Finding<'a> {
         let token = match bearer::token(request) {
             bearer::Shown::Nothing => return Finding::Absent,
             bearer::Shown::Malformed => return Finding::Refused(Reason::new("malformed")),
