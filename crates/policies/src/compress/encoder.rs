@@ -1,18 +1,18 @@
-//! The compressors as filters. Each holds a bounded amount of memory; those that can be emptied are kept for the next
-//! answer on the worker's thread.
+//! The compressors as filters. Each holds a bounded amount of memory, and all of the process together hold no more than
+//! is set aside for them; those that can be emptied are kept for the next answer on the worker's thread.
 
 use super::config::{Algorithm, Level};
 use brotli::CompressorWriter;
 use brotli::enc::BrotliEncoderParams;
 use flate2::{Compress, Compression, FlushCompress, Status};
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::io::Write;
+use std::mem::ManuallyDrop;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use tidegate_core::filter::Filter;
+use tidegate_core::limits::{COMPRESSORS_BYTES_MAX, COMPRESSORS_IDLE_BYTES_MAX};
 use zstd::zstd_safe::{CCtx, CParameter, InBuffer, OutBuffer, ResetDirective};
 
-/// Answers that one worker compresses at a time; further ones go out as they are. A compressor holds up to a
-/// megabyte for as long as its client takes: 256 MiB for clients that read slowly on purpose is the most to risk.
-pub(super) const ENCODERS_MAX: usize = 256;
 /// Idle compressors of a kind that a worker keeps.
 const KEPT: usize = 16;
 /// How far back Brotli and Zstandard look, as a power of two: 64 KiB. They work on blocks of that size, and a block is
@@ -23,74 +23,148 @@ const WINDOW_LOG: u32 = 16;
 const TABLE_LOG: u32 = 15;
 /// The same for gzip: all it can.
 const GZIP_WINDOW_LOG: u8 = 15;
+/// What one of each kind holds at most, as a test measures it.
+pub(super) const GZIP_BYTES: usize = 384 << 10;
+pub(super) const ZSTD_BYTES: usize = 768 << 10;
+pub(super) const BROTLI_BYTES: usize = 896 << 10;
 /// Room that is made for what a compressor gives at a time.
 const ROOM_BYTES: usize = 4 << 10;
 
 thread_local! {
-    static IN_USE: Cell<usize> = const { Cell::new(0) };
-    static GZIPS: RefCell<Vec<(Level, Compress)>> = const { RefCell::new(Vec::new()) };
-    static ZSTDS: RefCell<Vec<(Level, CCtx<'static>)>> = const { RefCell::new(Vec::new()) };
+    static GZIPS: RefCell<Vec<Spare<Compress>>> = const { RefCell::new(Vec::new()) };
+    static ZSTDS: RefCell<Vec<Spare<CCtx<'static>>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Takes one from those kept, if one is of the level.
-fn kept<T>(spares: &mut Vec<(Level, T)>, level: Level) -> Option<T> {
-    let index = spares.iter().position(|(of, _)| *of == level)?;
-    Some(spares.swap_remove(index).1)
+/// What compressors hold, in bytes.
+pub(super) struct Memory {
+    bytes_max: usize,
+    idle_bytes_max: usize,
+    held: AtomicUsize,
+    idle: AtomicUsize,
 }
 
-/// A compressor for one answer; `None` when this worker has enough under way.
-pub(super) fn encoder(algorithm: Algorithm, level: Level) -> Option<Box<dyn Filter>> {
-    let place = Place::take()?;
-    Some(match algorithm {
-        Algorithm::Gzip => Box::new(Gzip::new(level, place)),
-        Algorithm::Zstd => Box::new(Zstd::new(level, place)?),
-        Algorithm::Brotli => Box::new(Brotli::new(level, place)),
-    })
-}
+/// That of the process.
+static MEMORY: Memory = Memory::new(COMPRESSORS_BYTES_MAX, COMPRESSORS_IDLE_BYTES_MAX);
 
-/// One of `ENCODERS_MAX`.
-struct Place;
+impl Memory {
+    pub(super) const fn new(bytes_max: usize, idle_bytes_max: usize) -> Memory {
+        Memory { bytes_max, idle_bytes_max, held: AtomicUsize::new(0), idle: AtomicUsize::new(0) }
+    }
 
-impl Place {
-    fn take() -> Option<Place> {
-        let taken = IN_USE.get();
-        (taken < ENCODERS_MAX).then(|| {
-            IN_USE.set(taken + 1);
-            Place
+    /// Bytes held now.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
+        self.held.load(Relaxed)
+    }
+
+    /// A compressor for one answer; `None` when there is no memory for one.
+    pub(super) fn encoder(&'static self, algorithm: Algorithm, level: Level) -> Option<Box<dyn Filter>> {
+        Some(match algorithm {
+            Algorithm::Gzip => Box::new(Gzip::new(level, self)?),
+            Algorithm::Zstd => Box::new(Zstd::new(level, self)?),
+            Algorithm::Brotli => Box::new(Brotli::new(level, self)?),
         })
     }
 }
 
-impl Drop for Place {
-    fn drop(&mut self) {
-        // At thread end the count may be gone already, and nobody asks for it any more.
-        let _ = IN_USE.try_with(|taken| taken.set(taken.get() - 1));
+/// A compressor for one answer; `None` when the process has enough under way.
+pub(super) fn encoder(algorithm: Algorithm, level: Level) -> Option<Box<dyn Filter>> {
+    MEMORY.encoder(algorithm, level)
+}
+
+/// Adds to a count, unless it would go beyond its most: in one step, as workers do it side by side.
+fn add(count: &AtomicUsize, bytes: usize, most: usize) -> Option<usize> {
+    let within = |now: usize| now.checked_add(bytes).filter(|sum| *sum <= most);
+    count.fetch_update(Relaxed, Relaxed, within).ok()
+}
+
+/// Memory that is charged: given back when it is dropped.
+struct Charge {
+    memory: &'static Memory,
+    bytes: usize,
+}
+
+impl Charge {
+    fn take(memory: &'static Memory, bytes: usize) -> Option<Charge> {
+        add(&memory.held, bytes, memory.bytes_max).map(|_| Charge { memory, bytes })
+    }
+
+    /// The same of what nobody uses now.
+    fn idle(self) -> Option<Idle> {
+        add(&self.memory.idle, self.bytes, self.memory.idle_bytes_max).map(|_| Idle(self))
     }
 }
 
-/// About 300 KiB.
+impl Drop for Charge {
+    fn drop(&mut self) {
+        self.memory.held.fetch_sub(self.bytes, Relaxed);
+    }
+}
+
+/// Memory of what is kept for the next answer.
+struct Idle(Charge);
+
+impl Idle {
+    fn used(self) -> Charge {
+        let idle = ManuallyDrop::new(self);
+        idle.0.memory.idle.fetch_sub(idle.0.bytes, Relaxed);
+        Charge { memory: idle.0.memory, bytes: idle.0.bytes }
+    }
+}
+
+impl Drop for Idle {
+    fn drop(&mut self) {
+        self.0.memory.idle.fetch_sub(self.0.bytes, Relaxed);
+    }
+}
+
+/// A compressor that is kept.
+struct Spare<T> {
+    level: Level,
+    one: T,
+    idle: Idle,
+}
+
+/// Takes one from those kept, if one is of the level.
+fn kept<T>(spares: &mut Vec<Spare<T>>, level: Level) -> Option<(T, Charge)> {
+    let index = spares.iter().position(|spare| spare.level == level)?;
+    let spare = spares.swap_remove(index);
+    Some((spare.one, spare.idle.used()))
+}
+
+fn keep<T>(spares: &mut Vec<Spare<T>>, level: Level, one: T, charge: Charge) {
+    if spares.len() < KEPT
+        && let Some(idle) = charge.idle()
+    {
+        spares.push(Spare { level, one, idle });
+    }
+}
+
 struct Gzip {
     /// `None` only once dropped.
-    compress: Option<Compress>,
+    compress: Option<(Compress, Charge)>,
     level: Level,
-    _place: Place,
 }
 
 impl Gzip {
-    fn new(level: Level, place: Place) -> Gzip {
-        let compress = GZIPS.with_borrow_mut(|spares| kept(spares, level)).unwrap_or_else(|| {
-            let number = match level {
-                Level::Fast => 1,
-                Level::Balanced => 4,
-                Level::Small => 5,
-            };
-            Compress::new_gzip(Compression::new(number), GZIP_WINDOW_LOG)
-        });
-        Gzip { compress: Some(compress), level, _place: place }
+    fn new(level: Level, memory: &'static Memory) -> Option<Gzip> {
+        let compress = match GZIPS.with_borrow_mut(|spares| kept(spares, level)) {
+            Some(compress) => compress,
+            None => {
+                let charge = Charge::take(memory, GZIP_BYTES)?;
+                let number = match level {
+                    Level::Fast => 1,
+                    Level::Balanced => 4,
+                    Level::Small => 5,
+                };
+                (Compress::new_gzip(Compression::new(number), GZIP_WINDOW_LOG), charge)
+            }
+        };
+        Some(Gzip { compress: Some(compress), level })
     }
 
     fn run(&mut self, mut bytes: &[u8], flush: FlushCompress, out: &mut Vec<u8>) {
-        let Some(compress) = &mut self.compress else { return };
+        let Some((compress, _)) = &mut self.compress else { return };
         loop {
             out.reserve(ROOM_BYTES);
             let before = compress.total_in();
@@ -123,32 +197,25 @@ impl Filter for Gzip {
 
 impl Drop for Gzip {
     fn drop(&mut self) {
-        let Some(mut compress) = self.compress.take() else { return };
+        let Some((mut compress, charge)) = self.compress.take() else { return };
         compress.reset();
-        let _ = GZIPS.try_with(|spares| keep(&mut spares.borrow_mut(), self.level, compress));
+        let _ = GZIPS.try_with(|spares| keep(&mut spares.borrow_mut(), self.level, compress, charge));
     }
 }
 
-fn keep<T>(spares: &mut Vec<(Level, T)>, level: Level, one: T) {
-    if spares.len() < KEPT {
-        spares.push((level, one));
-    }
-}
-
-/// About 700 KiB.
 struct Zstd {
     /// `None` only once dropped.
-    context: Option<CCtx<'static>>,
+    context: Option<(CCtx<'static>, Charge)>,
     level: Level,
-    _place: Place,
 }
 
 impl Zstd {
     /// `None` if there is no memory for it.
-    fn new(level: Level, place: Place) -> Option<Zstd> {
+    fn new(level: Level, memory: &'static Memory) -> Option<Zstd> {
         let context = match ZSTDS.with_borrow_mut(|spares| kept(spares, level)) {
             Some(context) => context,
             None => {
+                let charge = Charge::take(memory, ZSTD_BYTES)?;
                 // The highest takes 0.65 ms for a block of 64 KiB, so its blocks are half as large.
                 let (number, window_log) = match level {
                     Level::Fast => (1, WINDOW_LOG),
@@ -160,16 +227,25 @@ impl Zstd {
                 context.set_parameter(CParameter::WindowLog(window_log)).ok()?;
                 context.set_parameter(CParameter::HashLog(TABLE_LOG)).ok()?;
                 context.set_parameter(CParameter::ChainLog(TABLE_LOG)).ok()?;
-                context
+                (context, charge)
             }
         };
-        Some(Zstd { context: Some(context), level, _place: place })
+        Some(Zstd { context: Some(context), level })
     }
+}
+
+/// Bytes that one holds which has been given these.
+#[cfg(test)]
+pub(super) fn zstd_bytes(level: Level, bytes: &[u8]) -> usize {
+    let memory: &'static Memory = Box::leak(Box::new(Memory::new(usize::MAX, 0)));
+    let mut zstd = Zstd::new(level, memory).expect("there is memory");
+    zstd.push(bytes, &mut Vec::new());
+    zstd.context.as_ref().map_or(0, |(context, _)| context.sizeof())
 }
 
 impl Filter for Zstd {
     fn push(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
-        let Some(context) = &mut self.context else { return };
+        let Some((context, _)) = &mut self.context else { return };
         let mut input = InBuffer::around(bytes);
         while input.pos() < bytes.len() {
             out.reserve(ROOM_BYTES);
@@ -181,7 +257,7 @@ impl Filter for Zstd {
     }
 
     fn flush(&mut self, out: &mut Vec<u8>) {
-        let Some(context) = &mut self.context else { return };
+        let Some((context, _)) = &mut self.context else { return };
         // It says how much is still to come.
         loop {
             out.reserve(ROOM_BYTES);
@@ -195,7 +271,7 @@ impl Filter for Zstd {
     }
 
     fn finish(&mut self, out: &mut Vec<u8>) {
-        let Some(context) = &mut self.context else { return };
+        let Some((context, _)) = &mut self.context else { return };
         loop {
             out.reserve(ROOM_BYTES);
             let at = out.len();
@@ -210,29 +286,31 @@ impl Filter for Zstd {
 
 impl Drop for Zstd {
     fn drop(&mut self) {
-        let Some(mut context) = self.context.take() else { return };
+        let Some((mut context, charge)) = self.context.take() else { return };
         if context.reset(ResetDirective::SessionOnly).is_ok() {
-            let _ = ZSTDS.try_with(|spares| keep(&mut spares.borrow_mut(), self.level, context));
+            let _ = ZSTDS.try_with(|spares| keep(&mut spares.borrow_mut(), self.level, context, charge));
         }
     }
 }
 
-/// About half a megabyte. It cannot be used twice.
+/// It cannot be used twice.
 struct Brotli {
     /// Writes into a text that is emptied after every call; `None` once it is finished.
     writer: Option<CompressorWriter<Vec<u8>>>,
-    _place: Place,
+    _charge: Charge,
 }
 
 impl Brotli {
-    fn new(level: Level, place: Place) -> Brotli {
+    fn new(level: Level, memory: &'static Memory) -> Option<Brotli> {
+        let charge = Charge::take(memory, BROTLI_BYTES)?;
         // From 4 on it works on 64 KiB at a time, which takes 1.5 ms; below that on 16 KiB.
         let quality = match level {
             Level::Fast => 2,
             Level::Balanced | Level::Small => 3,
         };
         let params = BrotliEncoderParams { quality, lgwin: WINDOW_LOG as i32, ..Default::default() };
-        Brotli { writer: Some(CompressorWriter::with_params(Vec::new(), ROOM_BYTES, &params)), _place: place }
+        let writer = CompressorWriter::with_params(Vec::new(), ROOM_BYTES, &params);
+        Some(Brotli { writer: Some(writer), _charge: charge })
     }
 }
 

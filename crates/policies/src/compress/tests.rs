@@ -294,11 +294,40 @@ fn bodies_in_any_pieces_come_back_whole_and_a_flush_leaves_nothing_behind() {
 }
 
 #[test]
-fn a_worker_compresses_so_many_at_a_time_and_no_more() {
-    let all: Vec<_> = (0..encoder::ENCODERS_MAX)
-        .map(|_| encoder::encoder(Algorithm::Gzip, Level::Fast).expect("a place"))
-        .collect();
-    assert!(encoder::encoder(Algorithm::Zstd, Level::Fast).is_none());
-    drop(all);
-    assert!(encoder::encoder(Algorithm::Zstd, Level::Fast).is_some());
+fn no_more_memory_is_held_than_is_set_aside() {
+    // On a thread of its own, which has none that are kept yet.
+    std::thread::spawn(hold_all_there_is).join().unwrap();
+}
+
+fn hold_all_there_is() {
+    use encoder::{BROTLI_BYTES, GZIP_BYTES, Memory, ZSTD_BYTES};
+    let most = 40 * ZSTD_BYTES;
+    let memory: &'static Memory = Box::leak(Box::new(Memory::new(most, 4 * ZSTD_BYTES)));
+    for (algorithm, bytes, kept) in [
+        (Algorithm::Brotli, BROTLI_BYTES, 0),
+        (Algorithm::Zstd, ZSTD_BYTES, 4 * ZSTD_BYTES),
+        (Algorithm::Gzip, GZIP_BYTES, 4 * ZSTD_BYTES),
+    ] {
+        let taken = || -> Vec<_> { (0..).map_while(|_| memory.encoder(algorithm, Level::Fast)).collect() };
+        let all = taken();
+        assert!(memory.held() <= most && most - memory.held() < bytes, "{algorithm:?}: {}", memory.held());
+        drop(all);
+        assert_eq!(memory.held(), kept, "what is idle is bounded too, {algorithm:?}");
+        assert!(memory.encoder(algorithm, Level::Fast).is_some(), "given back");
+    }
+}
+
+#[test]
+fn answers_beyond_the_memory_pass_as_they_are() {
+    let memory: &'static encoder::Memory = Box::leak(Box::new(encoder::Memory::new(0, 0)));
+    let is_none = move || ALL.map(|algorithm| memory.encoder(algorithm, Level::Fast).is_none());
+    assert_eq!(std::thread::spawn(is_none).join().unwrap(), [true; 3]);
+}
+
+#[test]
+fn what_zstandard_holds_is_charged() {
+    for level in [Level::Fast, Level::Balanced, Level::Small] {
+        let held = encoder::zstd_bytes(level, &Random::new(7).bytes(1 << 20));
+        assert!(held > 100 << 10 && held <= encoder::ZSTD_BYTES, "{level:?}: {held}");
+    }
 }
