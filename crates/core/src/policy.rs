@@ -3,7 +3,7 @@
 
 use crate::building::Building;
 use crate::filter::Filter;
-use crate::head::{Length, RequestHead, ResponseHead};
+use crate::head::{Fields, Length, RequestHead, ResponseHead};
 use crate::identity::Identity;
 use crate::node::Node;
 use crate::outcome::Outcome;
@@ -82,6 +82,8 @@ pub struct RequestBody<'a> {
     pub bytes: &'a [u8],
     /// Whether that is all of it.
     pub is_whole: bool,
+    /// The trailers that would go on, where it is all of it. Those of others are not known yet.
+    pub trailers: &'a Fields,
 }
 
 /// What a policy sees of an answer.
@@ -177,7 +179,7 @@ pub trait Policy: Send + Sync {
     }
 
     /// Looks at the body of a request that it asked for (`BodyNeed::Buffer`). After `request`, of all policies; also
-    /// where there is none. Edits of the head that announce trailers come too late.
+    /// where there is none.
     fn request_body<'a>(&'a self, _: RequestView<'a>, _: RequestBody<'a>) -> Verdict<'a> {
         Verdict::Continue
     }

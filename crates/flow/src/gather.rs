@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tidegate_core::clock::{self, Nanos};
 use tidegate_core::exchange::{Exchange, Fill};
-use tidegate_core::head::{Length, RequestHead, ResponseHead};
+use tidegate_core::head::{Fields, Length, NO_FIELDS, RequestHead, ResponseHead};
 use tidegate_core::limits::PIECES_MAX;
 use tidegate_core::meters::Refused;
 use tidegate_core::outcome::{Outcome, Refusal};
@@ -53,9 +53,12 @@ impl Gathered {
     }
 
     /// What a policy is shown that asked for so many bytes.
-    pub(crate) fn shown(&self, most: usize) -> RequestBody<'_> {
+    pub(crate) fn shown<'a>(&'a self, most: usize, trailers: &'a Fields) -> RequestBody<'a> {
         let bytes = &self.bytes[..self.bytes.len().min(most)];
-        RequestBody { bytes, is_whole: self.is_whole && bytes.len() == self.bytes.len() }
+        match self.is_whole && bytes.len() == self.bytes.len() {
+            true => RequestBody { bytes, is_whole: true, trailers },
+            false => RequestBody { bytes, is_whole: false, trailers: &NO_FIELDS },
+        }
     }
 
     /// Makes room for `more` bytes of `most` in all. What is charged is what is used, or was made room for: a spare text
@@ -276,8 +279,11 @@ mod tests {
         for (most, shown, is_whole) in
             [(4, &b"0123"[..], false), (10, b"0123456789", true), (99, b"0123456789", true)]
         {
-            let body = gathered.shown(most);
+            let mut trailers = Fields::default();
+            trailers.push("x-sum", b"1");
+            let body = gathered.shown(most, &trailers);
             assert_eq!((body.bytes, body.is_whole), (shown, is_whole));
+            assert_eq!(body.trailers.count() > 0, is_whole, "trailers come behind all of it");
         }
     }
 }

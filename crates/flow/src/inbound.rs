@@ -40,10 +40,10 @@ pub(crate) async fn inbound<E: Exchange>(
 }
 
 /// Runs the policies that look at the body, over as much of it as there is in memory.
-pub(crate) async fn body(
+pub(crate) async fn body<E: Exchange>(
     plan: &RoutePlan,
     request: &mut RequestHead,
-    client: &Client,
+    client: &E,
     gathered: &Gathered,
     record: &mut Record<'_>,
 ) -> Result<(), Failure> {
@@ -52,14 +52,14 @@ pub(crate) async fn body(
             continue;
         };
         let mut note = record.notes[index];
-        let origin = record.origin_of(client);
+        let origin = record.origin(client);
         let view = RequestView { head: request, origin, note: &mut note };
-        let said = last(planned.policy.request_body(view, gathered.shown(most))).await;
+        let said = last(planned.policy.request_body(view, gathered.shown(most, client.trailers()))).await;
         record.notes[index] = note;
         if let Said::Identified(identity) = &said {
             forward::consumer(request, identity);
         }
-        follow(plan, planned, said, record, (request, client))?;
+        follow(plan, planned, said, record, (request, client.client()))?;
     }
     Ok(())
 }

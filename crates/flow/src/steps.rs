@@ -121,7 +121,7 @@ pub(crate) async fn towards<'s, E: Exchange>(
     if plan.body_bytes_gathered > 0 {
         body = gather::gather(plan, request, client, record).await?;
         if let Some(gathered) = &body {
-            inbound::body(plan, request, client.client(), gathered, record).await?;
+            inbound::body(plan, request, client, gathered, record).await?;
         }
     }
     let leg = match &plan.target {

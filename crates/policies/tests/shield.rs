@@ -6,7 +6,7 @@ use std::task::{Context, Poll, Waker};
 
 use tidegate_core::building::Alone;
 use tidegate_core::exchange::Client;
-use tidegate_core::head::RequestHead;
+use tidegate_core::head::{NO_FIELDS, RequestHead};
 use tidegate_core::name::Name;
 use tidegate_core::node::{Node, Scalar, Value};
 use tidegate_core::policy::{Policy, Reply, RequestBody, RequestView, Verdict};
@@ -79,7 +79,7 @@ fn refused(policy: &dyn Policy, asked: &Asked) -> Option<String> {
     }
     let mut said = last(policy.request(RequestView { head: &mut head, origin, note: &mut 0 }));
     if said.is_none() {
-        let body = RequestBody { bytes: asked.body.as_bytes(), is_whole: true };
+        let body = RequestBody { bytes: asked.body.as_bytes(), is_whole: true, trailers: &NO_FIELDS };
         said = last(policy.request_body(RequestView { head: &mut head, origin, note: &mut 0 }, body));
     }
     said.and_then(|reply| reply.reason).map(|reason| format!("{} {}", reason.code, reason.detail))

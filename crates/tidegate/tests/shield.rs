@@ -79,6 +79,64 @@ fn attacks_are_refused_wherever_they_stand_and_nobody_is_told_why() {
     gateway.stop();
 }
 
+/// A body of that type in chunks, with this trailer announced and sent.
+fn with_trailer(content_type: &str, body: &str, trailer: &str) -> String {
+    let name = trailer.split(':').next().unwrap();
+    format!(
+        "POST /a HTTP/1.1\r\nHost: a\r\nContent-Type: {content_type}\r\nTransfer-Encoding: chunked\r\nTrailer: {name}\r\n\r\n\
+         {:x}\r\n{body}\r\n0\r\n{trailer}\r\n\r\n",
+        body.len()
+    )
+}
+
+#[test]
+fn trailers_are_looked_at_or_do_not_go_on() {
+    let backend = RawBackend::answering(OK);
+    let (watching, refusing) = (gateway(&backend, "observe"), gateway(&backend, "true"));
+    let attack = "x-note: 1' or 1=1--";
+    let long = "a".repeat(200 << 10);
+    for (content_type, body, trailer, status, seen) in [
+        ("text/plain", "hello", "x-sum: 1", 200, true),
+        ("text/plain", "hello", attack, 403, false),
+        ("text/plain", &*long, "x-sum: 1", 200, false),
+        ("text/plain", &*long, attack, 200, false),
+        ("image/png", "hello", attack, 200, false),
+    ] {
+        let request = with_trailer(content_type, body, trailer);
+        let what = format!("{content_type}, {} bytes, {trailer}", body.len());
+        assert_eq!(refusing.ask(&request).status(), status, "{what}");
+        let arrivals = backend.take_arrivals();
+        assert_eq!(arrivals.len(), usize::from(status == 200), "{what}");
+        for arrival in arrivals {
+            let request = arrival.request.unwrap();
+            assert_eq!(request.body.len(), body.len());
+            assert_eq!(!request.trailers.is_empty(), seen, "{what}");
+        }
+        assert_eq!(watching.ask(&request).status(), 200);
+        let request = backend.take_arrivals().remove(0).request.unwrap();
+        assert!(!request.trailers.is_empty(), "who only watches takes nothing away: {what}");
+    }
+    watching.stop();
+    refusing.stop();
+}
+
+#[test]
+fn a_trusted_peer_may_pass_on_what_its_client_made_up() {
+    let backend = RawBackend::answering(OK);
+    let trusted = "{ from: 127.0.0.1, fields: [x-forwarded-for, x-forwarded-user] }";
+    let gateway = start(Setup::new(BIN).trusted(trusted), &backend, "true");
+    for (fields, status) in [
+        ("X-Forwarded-For: 203.0.113.7, 10.1.2.3\r\nX-Forwarded-User: ana\r\n", 200),
+        ("X-Forwarded-For: 1' or 1=1--\r\n", 403),
+        ("X-Forwarded-User: <script>alert(1)</script>\r\n", 403),
+        ("CDN-Loop: 1' or 1=1--\r\n", 403),
+        ("X-Real-IP: 1' or 1=1--\r\n", 200), // dropped
+    ] {
+        assert_eq!(gateway.ask(get("/a", fields)).status(), status, "{fields}");
+    }
+    gateway.stop();
+}
+
 #[test]
 fn watching_it_lets_all_pass_and_counts() {
     let backend = RawBackend::answering(OK);

@@ -1,5 +1,5 @@
 //! Refuses requests that carry an attempt at injection: SQL or script in a value, a way out of a folder. Looks at path,
-//! query, some header fields and bodies, decoded as whoever is behind us would decode them, and tells operators where
+//! query, some header fields, trailers and bodies, decoded as whoever is behind us would decode them, and tells operators where
 //! and what; clients are told nothing. What a text is, is said by `judge`; which texts there are, by `look`, `body` and
 //! the readers of forms, JSON and parts; what a body says when it is inflated, by `inflate`.
 
@@ -27,13 +27,15 @@ use look::{Found, Look, Place};
 use std::future::poll_fn;
 use std::task::Poll;
 use tidegate_core::building::Building;
-use tidegate_core::head::RequestHead;
+use tidegate_core::exchange::Client;
+use tidegate_core::head::{Field, Fields, RequestHead};
 use tidegate_core::name::Name;
 use tidegate_core::node::Node;
 use tidegate_core::policy::{
     BodyNeed, Kind, Needs, Phase, Policy, RequestBody, RequestView, ResponseView, Verdict,
 };
 use tidegate_core::settings::Setting;
+use tidegate_core::trusted::{Belief, belief};
 
 /// The member.
 pub(crate) const KIND: Kind = Kind {
@@ -129,7 +131,10 @@ impl Policy for Shield {
     }
 
     fn request<'a>(&'a self, view: RequestView<'a>) -> Verdict<'a> {
-        verdict(self.look_at_head(view.head))
+        if self.body_bytes == 0 || !self.wants_body(view.head) {
+            self.drop_trailers(view.head);
+        }
+        verdict(self.look_at_head(view.head, view.origin.client))
     }
 
     fn wants_body(&self, request: &RequestHead) -> bool {
@@ -137,6 +142,12 @@ impl Policy for Shield {
     }
 
     fn request_body<'a>(&'a self, view: RequestView<'a>, body: RequestBody<'a>) -> Verdict<'a> {
+        if !body.is_whole {
+            self.drop_trailers(view.head);
+        }
+        if let Err(found) = self.look_at_trailers(body.trailers, view.origin.client) {
+            return verdict(Err(found));
+        }
         if body.bytes.is_empty() {
             return Verdict::Continue;
         }
@@ -161,7 +172,7 @@ fn verdict<'a>(looked: Result<(), Box<Found>>) -> Verdict<'a> {
 }
 
 impl Shield {
-    fn look_at_head(&self, head: &RequestHead) -> Result<(), Box<Found>> {
+    fn look_at_head(&self, head: &RequestHead, client: &Client) -> Result<(), Box<Found>> {
         let mut look = Look::new(self);
         look.encoded(Place::Path, b"", head.path_bytes(), Plus::Plus)?;
         if let Some(query) = head.query_bytes() {
@@ -170,24 +181,22 @@ impl Shield {
         if head.fields.all(Name::ContentType).nth(1).is_some() {
             return Err(Found::in_body(MALFORMED, "body, more than one content-type"));
         }
-        let text = head.fields.text();
-        for field in head.fields.list().iter().filter(|field| !field.is_removed) {
-            let value = field.value.of(text);
-            match field.name {
-                Name::UserAgent => look.text(Place::Header, b"user-agent", value)?,
-                Name::Cookie => look_at_cookies(&mut look, value)?,
-                Name::Other => {
-                    let name = head.fields.name_of(field);
-                    if name.eq_ignore_ascii_case(b"referer") {
-                        look_at_address(&mut look, value)?;
-                    } else if name.len() > 2 && name[..2].eq_ignore_ascii_case(b"x-") {
-                        look.encoded(Place::Header, name, value, Plus::Plus)?;
-                    }
-                }
-                _ => {}
-            }
+        look_at_fields(&mut look, &head.fields, client)
+    }
+
+    /// At trailers that would reach the backend.
+    fn look_at_trailers(&self, trailers: &Fields, client: &Client) -> Result<(), Box<Found>> {
+        match trailers.list().is_empty() {
+            true => Ok(()),
+            false => look_at_fields(&mut Look::new(self), trailers, client),
         }
-        Ok(())
+    }
+
+    /// Trailers that nobody has looked at do not go on (RFC 9110 section 6.5 lets everybody drop them).
+    fn drop_trailers(&self, head: &mut RequestHead) {
+        if !self.is_observing {
+            head.fields.forget_announced(|_| true);
+        }
     }
 
     /// At a body that takes longer than a worker may be held.
@@ -260,18 +269,66 @@ async fn turn() {
     .await;
 }
 
+/// At what is for programs that read fields: those of browsers, those that begin with `x-`, and those in which a trusted
+/// peer tells of its client, who may have written them. All others the gateway writes by itself.
+fn look_at_fields(look: &mut Look<'_>, fields: &Fields, client: &Client) -> Result<(), Box<Found>> {
+    let trusted = client.trusted.as_deref();
+    for field in fields.list().iter().filter(|field| !field.is_removed) {
+        let (name, value) = (fields.name_of(field), field.value.of(fields.text()));
+        match field.name {
+            Name::UserAgent => look.text(Place::Header, b"user-agent", value)?,
+            Name::Cookie => look_at_cookies(look, value)?,
+            Name::XOriginalUrl | Name::XRewriteUrl => look_at_address(look, name, value)?,
+            Name::CdnLoop => look.encoded(Place::Header, name, value, Plus::Plus)?,
+            Name::Other if name.eq_ignore_ascii_case(b"referer") => look_at_address(look, name, value)?,
+            Name::Other if name.len() > 2 && name[..2].eq_ignore_ascii_case(b"x-") => {
+                look.encoded(Place::Header, name, value, Plus::Plus)?;
+            }
+            known if trusted.is_some() && belief(trusted, known) == Belief::Peer => {
+                look_at_claim(look, field, name, value)?;
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// At what proxies write. Lists of nothing but addresses and names are no attempt at anything, and most are such; the quotes
+/// that RFC 7239 puts around an address would be taken for one.
+fn look_at_claim(look: &mut Look<'_>, field: &Field, name: &[u8], value: &[u8]) -> Result<(), Box<Found>> {
+    let is_part = |b: &u8| b.is_ascii_alphanumeric() || b".:-_[]/".contains(b);
+    let is_plain = |part: &[u8]| part.iter().all(is_part) && !part.windows(2).any(|two| two == b"--");
+    let is_pair = |pair: &[u8]| {
+        let at = pair.iter().position(|&b| b == b'=').map_or(pair.len(), |at| at + 1);
+        let node = &pair[at..];
+        let node = node.strip_prefix(b"\"").and_then(|node| node.strip_suffix(b"\"")).unwrap_or(node);
+        is_plain(pair[..at].strip_suffix(b"=").unwrap_or(&pair[..at])) && is_plain(node)
+    };
+    let mut elements = value.split(|&b| b == b',').map(<[u8]>::trim_ascii);
+    let is_ordinary = match field.name {
+        Name::Forwarded => {
+            elements.all(|element| element.split(|&b| b == b';').map(<[u8]>::trim_ascii).all(is_pair))
+        }
+        _ => elements.all(is_plain),
+    };
+    match is_ordinary {
+        true => Ok(()),
+        false => look.encoded(Place::Header, name, value, Plus::Plus),
+    }
+}
+
 fn look_at_pairs(look: &mut Look<'_>, query: &[u8]) -> Result<(), Box<Found>> {
     query.split(|&b| b == b'&').try_for_each(|pair| look.pair(Place::Query, pair))
 }
 
-/// At where a client says it comes from: path and parameters.
-fn look_at_address(look: &mut Look<'_>, address: &[u8]) -> Result<(), Box<Found>> {
+/// At an address: path and parameters.
+fn look_at_address(look: &mut Look<'_>, name: &[u8], address: &[u8]) -> Result<(), Box<Found>> {
     let mut halves = address.splitn(2, |&b| b == b'?');
-    look.encoded(Place::Header, b"referer", halves.next().unwrap_or_default(), Plus::Plus)?;
+    look.encoded(Place::Header, name, halves.next().unwrap_or_default(), Plus::Plus)?;
     let mut pairs = halves.next().unwrap_or_default().split(|&b| b == b'&');
     pairs.try_for_each(|pair| {
         let value = pair.iter().position(|&b| b == b'=').map_or(pair, |at| &pair[at + 1..]);
-        look.encoded(Place::Header, b"referer", value, Plus::Blank)
+        look.encoded(Place::Header, name, value, Plus::Blank)
     })
 }
 

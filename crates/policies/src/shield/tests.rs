@@ -3,13 +3,16 @@
 
 use super::*;
 use std::pin::pin;
+use std::rc::Rc;
 use std::task::{Context, Waker};
 use tidegate_core::building::Alone;
 use tidegate_core::exchange::Client;
+use tidegate_core::head::NO_FIELDS;
 use tidegate_core::node::{Entry, Scalar, Value};
 use tidegate_core::policy::Reply;
 use tidegate_core::problem::{Place as FilePlace, Source};
 use tidegate_core::template::Origin;
+use tidegate_core::trusted::{FORWARDING, FieldSet, Trusted};
 
 fn node(value: Value) -> Node {
     Node { place: FilePlace::whole(&Source::new("f.yaml", "/", "")), value }
@@ -65,8 +68,19 @@ fn last(mut verdict: Verdict<'_>) -> Option<Reply> {
 
 /// A request, and what is said to its head and then to its body.
 fn asked(policy: &dyn Policy, target: &str, fields: &[(&str, &str)], body: &[u8]) -> Option<Reply> {
-    let client =
-        Client { address: None, listener: "http".into(), is_secure: false, trusted: None, door: None };
+    asked_by(None, policy, target, fields, body)
+}
+
+/// The same of a request of a trusted peer.
+fn asked_by(
+    trusted: Option<Trusted>,
+    policy: &dyn Policy,
+    target: &str,
+    fields: &[(&str, &str)],
+    body: &[u8],
+) -> Option<Reply> {
+    let trusted = trusted.map(Rc::new);
+    let client = Client { address: None, listener: "http".into(), is_secure: false, trusted, door: None };
     let origin = Origin { client: &client, request_id: b"7f", identity: None };
     let mut head = RequestHead::default();
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
@@ -85,7 +99,11 @@ fn asked(policy: &dyn Policy, target: &str, fields: &[(&str, &str)], body: &[u8]
         return said;
     }
     let BodyNeed::Buffer(most) = policy.needs().request else { return None };
-    let shown = RequestBody { bytes: &body[..body.len().min(most)], is_whole: body.len() <= most };
+    let shown = RequestBody {
+        bytes: &body[..body.len().min(most)],
+        is_whole: body.len() <= most,
+        trailers: &NO_FIELDS,
+    };
     last(policy.request_body(RequestView { head: &mut head, origin, note: &mut 0 }, shown))
 }
 
@@ -149,6 +167,37 @@ fn it_is_told_where_and_by_what_but_not_the_value() {
             "{target} {fields:?} {body}"
         );
     }
+}
+
+#[test]
+fn what_a_trusted_peer_tells_of_its_client_is_looked_at_and_usually_ordinary() {
+    let policy = usual();
+    let all = || Some(Trusted { from: [].into(), fields: FieldSet::of(&FORWARDING) });
+    for (name, value) in [
+        ("x-forwarded-for", "6.6.6.6, 203.0.113.7:80,[2001:db8::5]:443, unknown"),
+        (
+            "forwarded",
+            "for=192.0.2.60;proto=http; by=203.0.113.43, for=\"[2001:db8:cafe::17]:4711\";host=\"a.example:80\"",
+        ),
+        ("via", "1.1 edge, 2 cache.example (of another)"),
+        ("x-forwarded-host", "shop.example:8443"),
+        ("x-forwarded-user", "ana@example.com"),
+        ("x-forwarded-prefix", "/shop/v1"),
+        ("x-original-url", "/a/b?c=d&e=2"),
+        ("x-request-id", "01F8_a.b-C"),
+        ("cdn-loop", "one.example; a=b, two"),
+    ] {
+        assert_eq!(said(asked_by(all(), &*policy, "/a", &[(name, value)], b"")), "", "{name}: {value}");
+    }
+    for name in FORWARDING.iter().chain(&[Name::Via, Name::CdnLoop]) {
+        for value in ["1' or 1=1--", "<script>alert(1)</script>", "a, 1 union select b from c--"] {
+            let reply = asked_by(all(), &*policy, "/a", &[(name.text(), value)], b"");
+            assert!(said(reply).contains(&format!("header `{}`", name.text())), "{name:?}: {value}");
+        }
+    }
+    let quoted = "for=\"1\" or \"1\"=\"1\"";
+    assert_ne!(said(asked_by(all(), &*policy, "/a", &[("forwarded", quoted)], b"")), "");
+    assert_ne!(said(asked(&*policy, "/a", &[("cdn-loop", "1' or 1=1--")], b"")), "", "from anybody");
 }
 
 #[test]

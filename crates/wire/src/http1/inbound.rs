@@ -86,9 +86,14 @@ impl Inbound {
     /// Of the trailers only those go on that these fields announce in Trailer.
     pub(super) fn announce_trailers(&mut self, head: &Fields) {
         let Body::Chunked(chunks) = &mut self.body else { return };
-        let announced = chunks.announced.insert(Fields::default());
+        let Chunks { announced, decoder, is_ended, .. } = &mut **chunks;
+        let announced = announced.insert(Fields::default());
         for field in head.list().iter().filter(|field| field.name == Name::Trailer) {
             announced.add(Name::Trailer, field.value.of(head.text()));
+        }
+        if *is_ended {
+            // They were decoded ahead of the last bytes.
+            drop_undeclared(&mut decoder.trailers, announced);
         }
     }
 

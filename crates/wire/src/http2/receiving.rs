@@ -104,6 +104,10 @@ impl Receiving {
         for field in head.list().iter().filter(|field| field.name == Name::Trailer) {
             announced.add(Name::Trailer, field.value.of(head.text()));
         }
+        if self.is_over {
+            // They came ahead of the last bytes being taken.
+            drop_undeclared(&mut self.trailers, announced);
+        }
     }
 
     /// See `Source::pieces`.
