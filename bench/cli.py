@@ -15,7 +15,7 @@ from pathlib import Path
 
 from bench import cost, idle, machine, peers, report
 from bench.figures import ROUNDS_MIN
-from bench.gates import certificates, drain, floods, kill, reload, slow_connections, slow_readers, spread, syscalls
+from bench.gates import certificates, costly, drain, floods, kill, reload, slow_connections, slow_readers, spread, syscalls
 from bench.settings import Settings
 from bench.stage import Stage, StageError
 
@@ -32,6 +32,7 @@ SCENARIOS = {
     "drain": drain.examine,
     "certificates": certificates.examine,
     "floods": floods.examine,
+    "costly": costly.examine,
     "slow-readers": slow_readers.examine,
     "slow-connections": slow_connections.examine,
 }

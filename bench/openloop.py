@@ -67,14 +67,14 @@ class OpenLoop:
     """`run` drives `rate` requests per second for some seconds. `agenda` is a list of (second, call): calls made on
     time between requests, which must be quick."""
 
-    def __init__(self, port, rate, path="/", last_every=None):
-        """Every `last_every`-th request asks for its connection to be closed, so that new ones are always made.
+    def __init__(self, port, rate, path="/", last_every=None, fields=""):
+        """`fields`: further lines of every head. Every `last_every`-th request asks for its connection to be closed, so that new ones are always made.
         `port` may change while it runs: it is where new connections go."""
         self.port = port
         self.rate = rate
         self.last_every = last_every
         self.written = 0
-        self.request = f"GET {path} HTTP/1.1\r\nhost: bench\r\n\r\n".encode()
+        self.request = f"GET {path} HTTP/1.1\r\nhost: bench\r\n{fields}\r\n".encode()
         self.last_request = self.request[:-2] + b"connection: close\r\n\r\n"
         self.selector = selectors.DefaultSelector()
         self.idle = deque()
@@ -138,7 +138,7 @@ class OpenLoop:
         self.written += 1
         is_last = self.last_every is not None and self.written % self.last_every == 0
         try:
-            connection.socket.send(self.last_request if is_last else self.request)  # 40 bytes into an empty buffer: whole or not at all
+            connection.socket.send(self.last_request if is_last else self.request)  # a head into an empty buffer: whole or not at all
         except OSError as error:
             self.fail(connection, "unanswered", f"send: {error}")
 
