@@ -219,7 +219,7 @@ fn what_is_wrong_is_told() {
         (word("100/min per consumer"), unknown),
         (map(&[("rate", "1/s"), ("per", "consumer")]), unknown),
         (map(&[("rate", "1/s per ip"), ("per", "ip")]), "the rate says already whose requests it counts"),
-        (word("100/min per person"), "`100/min per person` is not known here"),
+        (word("100/min per person"), "`100/min per person` counts per something that is not known"),
         (word("100/min per header:a b"), "`100/min per header:a b` is not the name of a header"),
         (word("100"), "`100` is not a rate"),
         (word("0/s"), "`0/s` lets nothing through"),
