@@ -62,6 +62,15 @@ impl Problem {
 
     /// A configuration that cannot be used.
     pub(crate) fn of_configuration(problems: &problem::Problems) -> Problem {
+        let detail = "the configuration cannot be used; what ran before goes on";
+        let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail);
+        Problem { problems: Fault::list(problems), ..problem }
+    }
+}
+
+impl Fault {
+    /// Problems or warnings of a configuration, in the order of the file.
+    pub(crate) fn list(problems: &problem::Problems) -> Vec<Fault> {
         let fault = |problem: &problem::Problem| Fault {
             file: problem.file().map(str::to_owned),
             line: problem.line(),
@@ -69,9 +78,7 @@ impl Problem {
             reason: problem.reason.clone(),
             hint: problem.hint.clone(),
         };
-        let detail = "the configuration cannot be used; what ran before goes on";
-        let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail);
-        Problem { problems: problems.iter().map(fault).collect(), ..problem }
+        problems.iter().map(fault).collect()
     }
 }
 

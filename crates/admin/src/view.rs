@@ -69,12 +69,14 @@ pub enum Origin {
 pub type Reloading = Pin<Box<dyn Future<Output = Result<Reloaded, NotReloaded>> + Send>>;
 
 /// A configuration was taken.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Reloaded {
     /// The number of the snapshot that is in use now.
     pub snapshot: u64,
     /// What differs from the one before, such as `routes.orders-read`. Empty when nothing does.
     pub changed: Vec<String>,
+    /// What is allowed in it, and may yet not be meant.
+    pub warnings: Problems,
 }
 
 /// No configuration was taken; what ran goes on.

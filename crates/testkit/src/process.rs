@@ -63,6 +63,17 @@ impl Process {
         }
     }
 
+    /// Waits for a line of either output.
+    ///
+    /// # Panics
+    /// As `await_ready`.
+    pub fn await_line(&mut self, what: &str, is_it: impl Fn(&str) -> bool) {
+        let lines = self.lines.clone();
+        self.await_ready(what, || {
+            lines.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).iter().any(|line| is_it(line))
+        });
+    }
+
     /// Sends a signal.
     pub fn signal(&self, signal: Signal) {
         if let Some(pid) = Pid::from_raw(self.child.id() as i32) {

@@ -67,6 +67,31 @@ fn a_reload_says_what_has_changed() {
 }
 
 #[test]
+fn what_may_not_be_meant_is_warned_of_wherever_it_is_taken() {
+    let place = Place::new();
+    let mut gateway = place.start();
+    let Place { http, admin, .. } = &place;
+    place.write_text(&format!(
+        "version: 1\nlisten: {{ http: {{ bind: \"127.0.0.1:{http}\", paths: {{ merge_slashes: false }} }} }}\n\
+         admin: \"127.0.0.1:{admin}\"\nservices: {{ a: {{ backends: [\"127.0.0.1:9\"] }} }}\nroutes:\n  \
+         - {{ match: /**, to: a }}\n  - {{ match: /admin/**, limit: 5/s per ip, to: a }}\n"
+    ));
+    let (said, expected) = (place.tidegate(&["reload"]), place.tidegate(&["validate"]));
+    let first = |ended: &Ended| ended.stderr.lines().next().map(str::to_owned);
+    assert_eq!((said.code, first(&said)), (Some(0), first(&expected)));
+    assert!(said.stderr.starts_with("warning: tidegate.yaml:7:5: "), "{said:?}");
+    let listed = |arguments: &[&str]| -> serde_json::Value {
+        let ended = place.tidegate(arguments);
+        serde_json::from_str::<serde_json::Value>(&ended.stdout).expect("JSON")["warnings"].clone()
+    };
+    let warnings = listed(&["reload", "--json"]);
+    let list = warnings.as_array().expect("a list");
+    assert_eq!(list.len(), 1, "{warnings}");
+    assert_eq!(list[0]["reason"], listed(&["validate", "--json"])[0]["reason"]);
+    gateway.await_line("warned", |line| line.starts_with("warning: "));
+}
+
+#[test]
 fn a_file_that_cannot_be_used_is_told_as_validate_tells_it() {
     let place = Place::new();
     let _gateway = place.start();

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use super::Json;
 use crate::Panel;
-use crate::problem::Problem;
+use crate::problem::{Fault, Problem};
 use crate::view::NotReloaded;
 
 /// Far more than any request here has to say.
@@ -24,6 +24,8 @@ pub(crate) struct Taken {
     snapshot: u64,
     /// What differs from the one before, such as `routes.orders-read`.
     changed: Vec<String>,
+    /// What is allowed in it, and may yet not be meant.
+    warnings: Vec<Fault>,
 }
 
 /// Reads the configuration anew and takes it, whole or not at all. Answers when every worker serves it.
@@ -43,7 +45,10 @@ pub(crate) async fn reload(
 ) -> Result<Json<Taken>, Problem> {
     nothing_said(&headers, body).await?;
     match panel.view.clone().reload().await {
-        Ok(reloaded) => Ok(Json(Taken { snapshot: reloaded.snapshot, changed: reloaded.changed })),
+        Ok(reloaded) => {
+            let warnings = Fault::list(&reloaded.warnings);
+            Ok(Json(Taken { snapshot: reloaded.snapshot, changed: reloaded.changed, warnings }))
+        }
         Err(NotReloaded::Problems(problems)) => Err(Problem::of_configuration(&problems)),
         Err(NotReloaded::Impossible(why)) => Err(Problem::new(StatusCode::NOT_IMPLEMENTED, why)),
     }

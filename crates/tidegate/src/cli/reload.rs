@@ -28,13 +28,16 @@ pub(super) fn run(path: &Path, admin: Option<&str>, form: Form) -> ExitCode {
         Err(problems) => return say::unusable_as(form, &problems),
     };
     match asked(&door) {
-        Ok(answer) if answer.status == 200 => say::result(&match form {
-            Form::Json => say::pretty(&answer.body),
-            Form::Text => taken(&answer.body),
-        }),
+        Ok(answer) if answer.status == 200 => match form {
+            Form::Json => say::result(&say::pretty(&answer.body)),
+            Form::Text => {
+                say::warned(&told(&answer.body["warnings"]));
+                say::result(&taken(&answer.body))
+            }
+        },
         Ok(answer) if answer.status == 422 => match form {
             Form::Json => say::unusable_with(&answer.body),
-            Form::Text => say::unusable(&refused(&answer.body)),
+            Form::Text => say::unusable(&told(&answer.body["problems"])),
         },
         Ok(answer) => say::failed(declined(&answer)),
         Err(problem) => say::failed(problem),
@@ -115,10 +118,10 @@ fn taken(body: &Value) -> String {
     }
 }
 
-/// The gateway's problems with a file that is fine by itself: an address it cannot listen on, say.
-fn refused(body: &Value) -> Problems {
+/// The gateway's own problems with a file, an address it cannot listen on, say; or its warnings.
+fn told(list: &Value) -> Problems {
     let mut problems = Problems::default();
-    for told in body["problems"].as_array().into_iter().flatten() {
+    for told in list.as_array().into_iter().flatten() {
         let text = |key: &str| told[key].as_str().unwrap_or_default();
         let place = match (&told["file"], &told["line"], &told["column"]) {
             (Value::String(file), Value::Number(line), Value::Number(column)) => {

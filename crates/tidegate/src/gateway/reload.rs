@@ -243,10 +243,13 @@ impl Shared {
         let result = self.renew_silently().await;
         let cause = ("cause", &cause as &dyn Display);
         match &result {
-            Ok(Reloaded { snapshot, changed }) => {
+            Ok(Reloaded { snapshot, changed, warnings }) => {
                 let changed = named(changed);
                 let details = [cause, ("snapshot", snapshot), ("changed", &changed)];
                 say::info("a configuration is taken", &details);
+                for warning in warnings.iter() {
+                    say::plainly(&format_args!("warning: {warning}"));
+                }
             }
             Err(NotReloaded::Problems(problems)) => {
                 say::refused(NOT_TAKEN, &[cause]);
@@ -302,6 +305,7 @@ impl Shared {
         self.meters.set_certificates(tidegate_config::certificates(&config.listen));
         tls::warn_of_the_unproved(&config, Some(&serving.config));
         let changed = serving.config.changes(&config);
+        let warnings = config.warnings.clone();
         let number = snapshot.number;
         self.discovery.serve(&snapshot).await;
         let running = Running { config: config.clone(), snapshot, origin: Origin::Files };
@@ -311,7 +315,7 @@ impl Shared {
         serving.config = config;
         serving.turn_log(log_to);
         kept::keep(&reloader.changes, &serving.config).await;
-        Ok(Reloaded { snapshot: number, changed })
+        Ok(Reloaded { snapshot: number, changed, warnings })
     }
 
     /// Reads the file and makes a snapshot of it, beside the traffic.
