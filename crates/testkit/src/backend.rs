@@ -80,6 +80,8 @@ impl RawBackend {
     /// When no socket can be had.
     pub fn start(handler: impl Fn(&mut Visit) + Send + Sync + 'static) -> RawBackend {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("bind a backend");
+        // The library's 128 are fewer than a gateway opens at once in a flood, and who finds no place tries again after a second.
+        rustix::net::listen(&listener, 4096).expect("lengthen the queue");
         RawBackend::on(listener, handler)
     }
 

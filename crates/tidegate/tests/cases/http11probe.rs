@@ -82,8 +82,8 @@ pub(crate) const CASES: &[Case] = &[
     ("SMUG-HEADER-INJECTION", b"GET / HTTP/1.1\r\nHost: a\r\nX: 1\r\nInjected: 2\r\n\r\n", A(200)),
     // Methods and fields that pass.
     ("COMP-METHOD-CONNECT", b"CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n", A(405)),
-    ("COMP-METHOD-TRACE", b"TRACE / HTTP/1.1\r\nHost: a\r\n\r\n", A(200)),
-    ("COMP-TRACE-SENSITIVE", b"TRACE / HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer secret\r\n\r\n", A(200)),
+    ("COMP-METHOD-TRACE", b"TRACE / HTTP/1.1\r\nHost: a\r\n\r\n", A(405)),
+    ("COMP-TRACE-SENSITIVE", b"TRACE / HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer secret\r\n\r\n", A(405)),
     ("COMP-TRACE-WITH-BODY", b"TRACE / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello", A(400)),
     ("COMP-UNKNOWN-METHOD", b"FOOBAR / HTTP/1.1\r\nHost: a\r\n\r\n", A(200)),
     ("COMP-405-ALLOW", b"DELETE / HTTP/1.1\r\nHost: a\r\n\r\n", A(200)),
