@@ -31,14 +31,17 @@ impl Word for Claim {
     const PATTERN: &str = "";
 
     fn parse(text: &str) -> Result<Claim, Fault> {
-        let text = text.to_ascii_lowercase();
         match Name::of(text.as_bytes()) {
-            name if FORWARDING.contains(&name) => Ok(Claim(name)),
+            name if FORWARDING.contains(&name) && name.text() == text => Ok(Claim(name)),
+            // As the schema has it, whose words have one spelling.
+            name if FORWARDING.contains(&name) => {
+                Err(Fault::new("is not in lower case").hint(format!("write `{}`", name.text())))
+            }
             Name::Via => Err(Fault::new("is believed from trusted peers in any case").hint("leave it out")),
             Name::XConsumer | Name::XMirrored => {
                 Err(Fault::new("is written by the gateway itself, and believed from nobody"))
             }
-            _ => Err(Fault::choice(&text, &FORWARDING.map(Name::text))),
+            _ => Err(Fault::choice(text, &FORWARDING.map(Name::text))),
         }
     }
 

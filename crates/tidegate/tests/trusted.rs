@@ -125,7 +125,7 @@ const CLAIMED: [&str; 13] = [
 #[test]
 fn a_proxys_word_is_dropped_from_everybody_who_is_not_believed_in_it() {
     let backend = RawBackend::answering(OK);
-    let named = CLAIMED.join(", ");
+    let named = CLAIMED.join(", ").to_lowercase();
     for (trusted, is_believed) in [
         ("[]".into(), false),
         ("127.0.0.1".into(), false),
@@ -189,7 +189,7 @@ fn a_peer_is_believed_in_what_the_listener_names_and_in_nothing_else() {
     let own = |chain: &str, proto: &str, host: &str| [chain.to_owned(), proto.to_owned(), host.to_owned()];
     for (fields, expected, is_id_taken) in [
         ("x-forwarded-host", own("127.0.0.1", "http", "shop.example"), false),
-        ("X-Forwarded-Proto", own("127.0.0.1", "https", "gate.example"), false),
+        ("x-forwarded-proto", own("127.0.0.1", "https", "gate.example"), false),
         ("x-forwarded-for", own("6.6.6.6, 203.0.113.7, 10.1.2.3, 127.0.0.1", "http", "gate.example"), false),
         ("x-request-id", own("127.0.0.1", "http", "gate.example"), true),
     ] {
