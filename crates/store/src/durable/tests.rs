@@ -200,6 +200,19 @@ fn a_store_that_cannot_be_used_is_told_with_what_to_do() {
     check(&taken, "is in use by another gateway", "a folder of its own");
     let folder = |folder: &Path| std::fs::create_dir(folder.join("tidegate.db")).unwrap();
     check(&folder, "cannot open the store", "a folder this user may write to");
+    let link = |folder: &Path| std::os::unix::fs::symlink("elsewhere", folder.join("tidegate.db")).unwrap();
+    check(&link, "cannot open the store", "it is a link");
+}
+
+#[test]
+fn a_folder_may_be_reached_by_a_link() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("disk")).unwrap();
+    std::os::unix::fs::symlink("disk", folder.path().join("state")).unwrap();
+    let (leases, quota) = opened(&folder.path().join("state"));
+    assert_eq!(passes(&*quota, 3, ask(b"web", 2)), 2);
+    leases.close(LONG);
+    assert!(folder.path().join("disk/tidegate.db").exists());
 }
 
 #[test]

@@ -4,7 +4,8 @@
 mod counts;
 mod migrations;
 
-use rusqlite::{Connection, ErrorCode};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rustix::fs::OFlags;
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -91,13 +92,21 @@ impl Database {
 fn opened(path: &Path) -> Result<Connection, Problem> {
     let shown = path.display();
     // Before SQLite makes it, which would let others read it.
-    let made = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path);
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false).mode(0o600);
+    let made = options.custom_flags(OFlags::NOFOLLOW.bits() as i32).open(path);
     made.map_err(|error| {
-        Problem::new(format!("cannot open the store {shown}: {error}"))
-            .hint("set `state: { dir: … }` to a folder this user may write to")
+        let problem = Problem::new(format!("cannot open the store {shown}: {error}"));
+        problem.hint(match path.is_symlink() {
+            true => "it is a link: put the file itself there, or name its folder in `state: { dir: … }`",
+            false => "set `state: { dir: … }` to a folder this user may write to",
+        })
     })?;
+    // SQLite refuses links in any part of a path; those on the way to the folder are the operator's.
+    let whole = path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let set_up = || -> rusqlite::Result<Connection> {
-        let connection = Connection::open(path)?;
+        let connection =
+            Connection::open_with_flags(&whole, OpenFlags::default() | OpenFlags::SQLITE_OPEN_NOFOLLOW)?;
         connection.busy_timeout(LOCK_TIME)?;
         // In this order: the log of a file that is locked needs no memory shared with others. `FULL`: what is
         // committed is on disk, also when the power fails.
