@@ -27,7 +27,7 @@ pub enum Side {
 /// The descriptors of the process.
 pub static DESCRIPTORS: Descriptors = Descriptors::unbounded();
 
-/// See the file.
+/// How many file descriptors connections may hold, and how many they do.
 #[derive(Debug)]
 pub struct Descriptors {
     most: AtomicUsize,
@@ -87,9 +87,14 @@ impl Descriptors {
         self.most.store(most, Relaxed);
     }
 
+    /// How many connections may hold.
+    pub fn most(&self) -> usize {
+        self.most.load(Relaxed)
+    }
+
     /// Takes some, unless there would be too many.
     pub fn take(&'static self, side: Side, count: usize) -> Option<Held> {
-        let most = self.most.load(Relaxed);
+        let most = self.most();
         let (parts, whole) = CLIENTS_SHARE;
         let for_clients = if most == usize::MAX { most } else { most * parts / whole };
         let held = Held { of: self, side, count };

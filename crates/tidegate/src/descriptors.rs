@@ -55,28 +55,35 @@ fn too_few(limit: usize, why: &str) -> Problem {
     problem.hint("raise `ulimit -n`, or LimitNOFILE of its unit")
 }
 
-/// Once all that a start opens is open: how many of the rest connections may hold. Warns when that is less than one
-/// listener and its service may have by the configuration.
+/// Once all that a start opens is open: how many of the rest connections may hold. Warns when that is less than they may
+/// have by the configuration.
 pub(crate) fn share_out(config: &Config) -> Result<(), Problem> {
     let (limit, open) = (limit(), open());
-    let kept_back = open + reserve(limit);
-    let most = limit.saturating_sub(kept_back);
+    let most = limit.saturating_sub(open + reserve(limit));
     if most < CONNECTIONS_MIN {
         let why =
             format!("{open} are open and {} kept back, which leaves none for connections", reserve(limit));
         return Err(too_few(limit, &why));
     }
     DESCRIPTORS.bound(most);
+    warn_if_few(config);
+    Ok(())
+}
+
+/// Warns when connections may hold fewer than they may have by the configuration: those of clients at every listener, and of
+/// those at backends no more than there are clients who ask.
+pub(crate) fn warn_if_few(config: &Config) {
     let listeners = config.listen.iter().filter_map(|row| row.value.limits.connections.on());
-    let clients = listeners.map(|most| most.get() as usize).max().unwrap_or_default();
+    let clients: usize = listeners.map(|most| most.get() as usize).sum();
     let services = config.services.iter().map(|row| row.value.connections.max.get() as usize);
-    let wanted = kept_back + clients + services.max().unwrap_or_default();
-    if limit < wanted {
+    let wanted = clients + services.sum::<usize>().min(clients);
+    let most = DESCRIPTORS.most();
+    if most < wanted {
         let text = "the limit of file descriptors is small for what is configured: raise it (`ulimit -n`, LimitNOFILE), or \
                     lower `limits.connections` of the listeners and `connections.max` of the services";
-        say::warn(text, &[("limit", &limit), ("wanted", &wanted)]);
+        let limit = limit();
+        say::warn(text, &[("limit", &limit), ("wanted", &(limit - most.min(limit) + wanted))]);
     }
-    Ok(())
 }
 
 /// Tells, for as long as the process runs, when there were too few.

@@ -23,7 +23,7 @@ use super::watch::Stamps;
 use super::{Changes, Shared, inherited, kept};
 use crate::tls::{self, AtReload, TicketBook};
 use crate::worker::{Order, Swap, WorkerListener};
-use crate::{access_log, documents, notify};
+use crate::{access_log, descriptors, documents, notify};
 
 /// What made the gateway read its files anew.
 #[derive(Clone, Copy, Debug)]
@@ -304,6 +304,7 @@ impl Shared {
         serving.tickets.retain(|name, _| config.listen.get(name).is_some());
         self.meters.set_certificates(tidegate_config::certificates(&config.listen));
         tls::warn_of_the_unproved(&config, Some(&serving.config));
+        descriptors::warn_if_few(&config);
         let changed = serving.config.changes(&config);
         let warnings = config.warnings.clone();
         let number = snapshot.number;
