@@ -129,19 +129,23 @@ mod tests {
             "/var/s",
         );
         check(
-            "admin: { bind: \"[::1]:7\", token: abc, hots: [] }\nstate: { dir: s, shard: 1 }",
+            "admin: { bind: \"[::1]:7\", token: a-token-of-its-own, hots: [] }\nstate: { dir: s, shard: 1 }",
             Some("[::1]:7"),
-            Some("abc"),
+            Some("a-token-of-its-own"),
             "/etc/tidegate/s",
         );
-        check("admin: { token: abc }", usual, Some("abc"), beside);
+        check("admin: { token: a-token-of-its-own }", usual, Some("a-token-of-its-own"), beside);
         // No YAML at all, before and behind.
-        let torn =
-            "listen: { http: [\nadmin:\n  # here\n  bind: unix:/run/a.sock\n\n  token: abc\nroutes: ]\n \"\n";
-        check(torn, Some("unix:/run/a.sock"), Some("abc"), beside);
+        let torn = "listen: { http: [\nadmin:\n  # here\n  bind: unix:/run/a.sock\n\n  token: a-token-of-its-own\nroutes: ]\n \"\n";
+        check(torn, Some("unix:/run/a.sock"), Some("a-token-of-its-own"), beside);
         // What it says of the admin listener itself cannot be read.
         check("admin: nowhere\n", None, None, beside);
-        check("admin: { bind: nowhere, token: abc }\n", None, Some("abc"), beside);
+        check(
+            "admin: { bind: nowhere, token: a-token-of-its-own }\n",
+            None,
+            Some("a-token-of-its-own"),
+            beside,
+        );
         check("admin: { bind: \"${NO_SUCH_VARIABLE_OF_OURS}\" }\n", None, None, beside);
         check("admin: [1]\n", None, None, beside);
     }

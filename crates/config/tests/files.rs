@@ -66,7 +66,7 @@ fn what_is_not_written_has_the_documented_default() {
     assert_eq!((config.resolver.servers.len(), config.resolver.timeout), (0, None), "as the system says");
     let limits = &config.listen.iter().next().unwrap().value.limits;
     assert_eq!((limits.line.get(), limits.head.get(), limits.fields.get()), (8 << 10, 32 << 10, 100));
-    assert_eq!((limits.head_time, limits.idle, limits.requests.get()), (seconds(10), seconds(60), 1000));
+    assert_eq!((limits.head_time, limits.idle, limits.requests.get()), (seconds(10), seconds(60), 10_000));
     assert_eq!(limits.min_rate.on().map(|rate| rate.bytes_per_second), Some(1000));
     assert_eq!(limits.connections.on().map(|count| count.get()), Some(10_000));
     assert_eq!(limits.per_ip, None, "1000, but for this machine");

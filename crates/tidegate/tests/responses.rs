@@ -4,30 +4,29 @@
 #[path = "cases/responses/mod.rs"]
 mod responses;
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use responses::{Case, Fate};
 use tidegate_testkit::backend::{Act, Arrival, OK};
 use tidegate_testkit::connection::shown;
-use tidegate_testkit::{Lost, Message, RawBackend, Setup, gateway, problem};
+use tidegate_testkit::{Lost, Message, RawBackend, Setup, problem};
 
 const BIN: &str = env!("CARGO_BIN_EXE_tidegate");
 
 fn check(group: &str) {
     let cases = responses::group(group);
-    let tagged =
-        cases.iter().enumerate().map(|(number, case)| (responses::tag(number, case.id), case.clone()));
-    let by_path: HashMap<String, Case> = tagged.collect();
-    let backend = RawBackend::by_request(move |request| match by_path.get(request.target()) {
-        Some(case) if case.is_finished => vec![Act::Send(case.answer.clone()), Act::Finish],
-        Some(case) => vec![Act::Send(case.answer.clone())],
-        None => vec![Act::Send(OK.to_vec())],
-    });
+    // A backend that has said too much is not believed at once again, so each case has one of its own.
+    let backends: Vec<RawBackend> = cases.iter().map(|case| backend(case.clone())).collect();
+    let (mut services, mut routes) = (String::from("services:\n"), String::from("routes:\n"));
+    for (number, (case, backend)) in cases.iter().zip(&backends).enumerate() {
+        let (tag, address) = (responses::tag(number, case.id), backend.address);
+        services += &format!("  s{number}: {{ backends: [\"{address}\"] }}\n");
+        routes += &format!("  - {{ match: \"{tag}/**\", to: s{number} }}\n");
+    }
     // One worker has one pool, so that the next request takes the connection of the last if it may.
-    let gateway = Setup::new(BIN).workers(1).start(&gateway::everything_to(&[backend.address], ""));
+    let gateway = Setup::new(BIN).workers(1).start(&(services + &routes));
     let mut failures = Vec::new();
-    for (number, case) in cases.iter().enumerate() {
+    for (number, (case, backend)) in cases.iter().zip(&backends).enumerate() {
         let tag = responses::tag(number, case.id);
         let ask = |path: &str| {
             let mut client = gateway.connect().with_patience(Duration::from_secs(3));
@@ -35,12 +34,21 @@ fn check(group: &str) {
         };
         let answer = ask(&tag).map(|(_, answer)| answer);
         let probe = ask(&format!("{tag}/probe")).map_or(0, |(_, answer)| answer.status());
-        if let Err(reason) = judge(case, answer, probe, &backend) {
+        if let Err(reason) = judge(case, answer, probe, backend) {
             failures.push(format!("{}: {reason}\n    backend sent {}", &tag[1..], shown(&case.answer)));
         }
     }
     gateway.stop();
     assert!(failures.is_empty(), "{} of {} cases:\n{}", failures.len(), cases.len(), failures.join("\n"));
+}
+
+/// Gives the case's answer, and to what is asked after it a plain one.
+fn backend(case: Case) -> RawBackend {
+    RawBackend::by_request(move |request| match request.target().ends_with("/probe") {
+        false if case.is_finished => vec![Act::Send(case.answer.clone()), Act::Finish],
+        false => vec![Act::Send(case.answer.clone())],
+        true => vec![Act::Send(OK.to_vec())],
+    })
 }
 
 fn judge(case: &Case, answer: Result<Message, Lost>, probe: u16, backend: &RawBackend) -> Result<(), String> {

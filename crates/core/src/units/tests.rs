@@ -137,7 +137,7 @@ fn rates() {
         ("1M/month", rate(1_000_000, Period::Month)),
         ("0/s", Err("lets nothing through")),
         ("100", Err("is not a rate")),
-        ("100/m", Err("is not a rate")),
+        ("100/m", Err("has a period that is not known")),
         ("/s", Err("is not a rate")),
         ("1K/s", Err("is not a rate")),
     ]);

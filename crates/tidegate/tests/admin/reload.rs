@@ -128,9 +128,10 @@ fn the_command_reloads_with_either_token() {
     };
     check("nothing has changed", 0);
     // The watch of the file may be faster, and then nothing is left to change.
-    with_token("first-token");
+    with_token("the-first-token");
     check("is in use", 0);
     check("nothing has changed", 0);
-    let status = gateway.admin_ask("GET /api/v1/services", "Authorization: Bearer first-token\r\n").status();
+    let status =
+        gateway.admin_ask("GET /api/v1/services", "Authorization: Bearer the-first-token\r\n").status();
     assert_eq!(status, 200);
 }
