@@ -161,9 +161,13 @@ fn a_proxys_word_is_dropped_from_everybody_who_is_not_believed_in_it() {
 fn no_trailer_is_a_proxys_word() {
     let backend = RawBackend::answering(OK);
     let gateway = Setup::new(BIN).start(&everything_to(&[backend.address], ""));
-    for name in
-        CLAIMED.iter().chain(&["X-Forwarded-For", "X-Forwarded-Host", "X_Real_IP", "X_Forwarded_User"])
-    {
+    for name in CLAIMED.iter().chain(&[
+        "X-Forwarded-For",
+        "X-Forwarded-Host",
+        "X-Request-Id",
+        "X_Real_IP",
+        "X_Forwarded_User",
+    ]) {
         let head = format!(
             "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTrailer: {name}, x-sum\r\n\r\n"
         );

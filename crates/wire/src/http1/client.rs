@@ -135,10 +135,10 @@ impl Upstream {
     }
 
     /// Whether there are bytes behind a whole answer, which nobody has asked for; by one system call unless they were read
-    /// already. Once it rests.
+    /// already. Once it rests. One that ends with this answer has nobody to reach.
     pub fn has_surplus(&self) -> bool {
         let is_over = !self.is_tunnel && self.inbound.is_at_end();
-        is_over && (self.had_surplus || self.socket.has_bytes())
+        is_over && self.is_keep_alive && (self.had_surplus || self.socket.has_bytes())
     }
 
     /// A 101 came and went on to the client: from here on bytes are only bytes.
