@@ -13,7 +13,6 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::Semaphore;
-use tokio::sync::oneshot::error::TryRecvError;
 use tower_service::Service;
 
 use crate::lobby::{Entrance, Lobby};
@@ -88,7 +87,7 @@ impl House {
     {
         let (ticket, mut told) = self.lobby.enter(door.client);
         let entrance = Entrance::new(ticket, &self.places);
-        let router = self.router.clone();
+        let (router, own) = (self.router.clone(), entrance.clone());
         let service = service_fn(move |mut request: hyper::Request<Incoming>| {
             request.extensions_mut().insert(door);
             request.extensions_mut().insert(entrance.clone());
@@ -104,16 +103,13 @@ impl House {
                 // A request that has come is answered, even if its connection is to go.
                 biased;
                 _ = &mut connection => return,
-                () = tokio::time::sleep(LOBBY_TIME) => match told.try_recv() {
-                    Err(TryRecvError::Closed) => {} // it was let in
-                    Ok(()) | Err(TryRecvError::Empty) => return,
-                },
-                told = &mut told => match told {
-                    Err(_) => {} // it was let in
-                    Ok(()) => return,
-                },
+                () = tokio::time::sleep(LOBBY_TIME) => {}
+                _ = &mut told => {}
             }
-            let _ = connection.await;
+            // What it is told to go by may have been sent before it was let in, and come after.
+            if own.is_inside() {
+                let _ = connection.await;
+            }
         });
     }
 }
