@@ -271,6 +271,9 @@ fn http11probe_finds_nothing() {
     /// Longer than any answer takes; who waits for the rest of a request is silent for good.
     const SILENT: Duration = Duration::from_millis(700);
     let backend = RawBackend::by_request(|request| {
+        if request.target() == "/204" {
+            return vec![Act::Send(b"HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n".to_vec())];
+        }
         let length = if request.method() == "HEAD" { 0 } else { request.body.len() };
         let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n");
         vec![Act::Send([head.as_bytes(), &request.body[..length]].concat())]
@@ -292,6 +295,21 @@ fn http11probe_finds_nothing() {
         let rest = if is_second { client.rest().partial } else { Vec::new() };
         if said != expected || (said != Said::Silence && !is_dated) || !rest.is_empty() {
             wrong.push(format!("{id}: {said:?}, dated {is_dated}, then {}", shown(&rest)));
+        }
+    }
+    for &(id, sent, expected) in http11probe::SEQUENCES {
+        let mut client = gateway.connect().with_patience(Duration::from_secs(5));
+        client.send(sent);
+        let answers: Vec<Message> = std::iter::from_fn(|| client.final_response("GET").ok())
+            .map(|(_, answer)| answer)
+            .take(expected.len())
+            .collect();
+        let statuses: Vec<u16> = answers.iter().map(Message::status).collect();
+        let has_length =
+            |answer: &Message| answer.status() == 204 && !answer.value("content-length").is_empty();
+        let rest = client.with_patience(SILENT).rest().partial;
+        if statuses != expected || !rest.is_empty() || answers.iter().any(has_length) {
+            wrong.push(format!("{id}: {statuses:?}, then {}", shown(&rest)));
         }
     }
     assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), http11probe::CASES.len(), wrong.join("\n"));

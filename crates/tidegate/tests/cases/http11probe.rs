@@ -236,4 +236,28 @@ pub(crate) const CASES: &[Case] = &[
     ("COOK-CONTROL-CHARS", b"GET / HTTP/1.1\r\nHost: a\r\nCookie: a=\x01\x02\r\n\r\n", A(400)),
     ("COOK-NUL", b"GET / HTTP/1.1\r\nHost: a\r\nCookie: a=\0b\r\n\r\n", A(400)),
     ("COOK-OVERSIZED", b"GET / HTTP/1.1\r\nHost: a\r\nCookie: a={64000}\r\n\r\n", A(431)),
+    ("COOK-ECHO", b"GET / HTTP/1.1\r\nHost: a\r\nCookie: a=1\r\n\r\n", A(200)),
+    ("COOK-MANY-PAIRS", b"GET / HTTP/1.1\r\nHost: a\r\nCookie: {7000}=1; b=2; c=3\r\n\r\n", A(200)),
+    ("COOK-PARSED-BASIC", b"GET / HTTP/1.1\r\nHost: a\r\nCookie: a=1; b=2\r\n\r\n", A(200)),
+    ("COOK-PARSED-EMPTY-VAL", b"GET / HTTP/1.1\r\nHost: a\r\nCookie: a=\r\n\r\n", A(200)),
+    ("COOK-PARSED-MULTI", b"GET / HTTP/1.1\r\nHost: a\r\nCookie: a=1; b=2; c=3\r\n\r\n", A(200)),
+    ("COOK-PARSED-SPECIAL", b"GET / HTTP/1.1\r\nHost: a\r\nCookie: a=two words; b=c=d\r\n\r\n", A(200)),
+    ("NORM-CASE-TE", b"POST / HTTP/1.1\r\nHost: a\r\nTRANSFER-ENCODING: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n", A(200)),
+    ("NORM-SP-BEFORE-COLON-CL", b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length : 5\r\n\r\nhello", A(400)),
+    ("NORM-TAB-IN-NAME", b"POST / HTTP/1.1\r\nHost: a\r\nContent\t-Length: 5\r\n\r\nhello", A(400)),
+    ("NORM-UNDERSCORE-CL", b"POST / HTTP/1.1\r\nHost: a\r\nContent_Length: 5\r\nContent-Length: 5\r\n\r\nhello", A(400)),
+    ("NORM-UNDERSCORE-TE", b"POST / HTTP/1.1\r\nHost: a\r\nTransfer_Encoding: chunked\r\nContent-Length: 5\r\n\r\nhello", A(400)),
+    ("COMP-DATE-HEADER", b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", A(200)),
+    ("COMP-DATE-FORMAT", b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", A(200)),
+];
+
+/// A name, requests on one connection, and what they are answered: so many answers and no more.
+#[rustfmt::skip] // a table
+pub(crate) const SEQUENCES: &[(&str, &[u8], &[u16])] = &[
+    ("SMUG-PIPELINE-SAFE", b"GET / HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", &[200, 200]),
+    ("SMUG-EXPECT-100-CL-DESYNC", b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\nhelloGET / HTTP/1.1\r\nHost: a\r\n\r\n", &[200, 200]),
+    ("SMUG-GET-CL-BODY-DESYNC", b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 27\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", &[200, 200]),
+    ("SMUG-GET-CL-PREFIX-DESYNC", b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 25\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", &[200, 200]),
+    ("SMUG-OPTIONS-CL-BODY-DESYNC", b"OPTIONS / HTTP/1.1\r\nHost: a\r\nContent-Length: 27\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", &[200, 200]),
+    ("COMP-NO-CL-IN-204", b"GET /204 HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", &[204, 200]),
 ];
