@@ -92,7 +92,6 @@ fn bytes_after_an_answer_are_never_the_next_answer() {
     assert!(!is_reused);
 }
 
-/// `resp-close-delimited-reused`
 /// A second answer that comes late, while the connection is under way again, is what no look can tell from the answer to that
 /// request. A backend that has given itself away is not asked again on a connection that has not rested.
 #[test]
@@ -112,6 +111,7 @@ fn a_backend_that_has_said_too_much_once_is_not_believed_at_once_again() {
     gateway.stop();
 }
 
+/// `resp-close-delimited-reused`
 #[test]
 fn an_answer_without_length_ends_with_its_connection() {
     let backend = RawBackend::by_request(|request| match request.target() {
