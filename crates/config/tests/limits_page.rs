@@ -59,6 +59,8 @@ fn the_fixed_bounds_are_those_of_the_code() {
         ),
         row("bodies held in memory for policies (shield)", mib(limits::GATHERED_BYTES_MAX)),
         row("the same of one client", mib(limits::GATHERED_BYTES_PER_CLIENT_MAX)),
+        row("HTTP/2 uploads that no backend takes", mib(limits::UNTAKEN_BYTES_MAX)),
+        row("of them, of one client", mib(limits::UNTAKEN_BYTES_PER_CLIENT_MAX)),
         row("passwords that wait to be verified", limits::PASSWORDS_WAITING_MAX),
         row("those of one client", limits::PASSWORDS_PER_CLIENT_MAX),
         row("compressors of answers", mib(limits::COMPRESSORS_BYTES_MAX)),

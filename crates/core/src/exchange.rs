@@ -2,6 +2,7 @@
 //! HTTP/1 implements it in `wire`; a second protocol needs nothing else to pass through the same flow.
 //! Everything is poll-shaped, because both directions of a body move within one task.
 
+use crate::charge::Full;
 use crate::clock::Nanos;
 use crate::head::{Fields, Length, RequestHead, ResponseHead};
 use crate::outcome::Refusal;
@@ -69,6 +70,8 @@ pub enum Fault {
     Malformed(Refusal),
     /// Slower than `min_rate`.
     Slow,
+    /// There is no memory for more of it, or the client has its share.
+    Full(Full),
 }
 
 /// What `Source::poll_fill` found.
@@ -212,9 +215,10 @@ pub trait Exchange: Source + Sink {
     /// replaces it. The exchange has a timer anyway; a request needs none of its own.
     fn poll_deadline(&mut self, cx: &mut Context<'_>, at: Nanos) -> Poll<()>;
 
-    /// Ready when the client has reset the connection: nobody is left to answer. A client that only closed
-    /// its sending side is not gone.
-    fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()>;
+    /// Ready when the request has to end whatever is waited for, and why: the client has reset the connection, and
+    /// nobody is left to answer; or what comes of its body cannot be held. A client that only closed its sending side
+    /// is not gone.
+    fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<Fault>;
 }
 
 /// What runs requests: the flow, for real; anything, in tests of a codec.

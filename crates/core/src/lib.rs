@@ -5,6 +5,7 @@ pub mod auth;
 pub mod balance;
 pub mod budget;
 pub mod building;
+pub mod charge;
 pub mod clock;
 pub mod conditions;
 pub mod cookie;

@@ -79,6 +79,13 @@ pub const GATHERED_BYTES_MAX: usize = 64 << 20;
 /// The part of it that one client holds, told by its address: an eighth, so that one alone never keeps the others from
 /// having theirs, and 64 bodies of 128 KiB, far more than an honest client sends at once.
 pub const GATHERED_BYTES_PER_CLIENT_MAX: usize = GATHERED_BYTES_MAX / 8;
+/// Bytes of request bodies that HTTP/2 connections hold in memory while their backends do not take them, over all
+/// workers: the whole windows of 256 connections, or 4,000 uploads that stand still. HTTP/1 needs none, as a connection
+/// holds one buffer there.
+pub const UNTAKEN_BYTES_MAX: usize = 256 << 20;
+/// The part of it that one client holds, told by its address: an eighth, so that one alone never keeps the others from
+/// having theirs, and more uploads at once than a browser or an office has.
+pub const UNTAKEN_BYTES_PER_CLIENT_MAX: usize = UNTAKEN_BYTES_MAX / 8;
 /// Memory for what rate limits remember, over all workers: room for 5.2 million keys at a time, so that a million
 /// clients in a minute are counted truly. Taken from the system as keys come, 4 KiB at a time.
 pub const LIMIT_TABLE_BYTES_MAX: usize = 64 << 20;

@@ -82,8 +82,8 @@ impl<E: Exchange> Delivery<'_, '_, '_, E> {
             Poll::Ready(Err(_)) => return Poll::Ready(Err(Failure::client_gone())),
             Poll::Pending => {}
         }
-        if self.client.poll_gone(cx).is_ready() {
-            return Poll::Ready(Err(Failure::client_gone()));
+        if let Poll::Ready(fault) = self.client.poll_gone(cx) {
+            return Poll::Ready(Err(client_failure(Stopped::Source(fault))));
         }
         if self.reached.upload.is_done {
             return Poll::Pending;

@@ -5,18 +5,17 @@
 use std::future::poll_fn;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
+use tidegate_core::charge::{Charge, Full, GATHERED};
 use tidegate_core::clock::{self, Nanos};
 use tidegate_core::exchange::{Exchange, Fill};
 use tidegate_core::head::{Fields, Length, NO_FIELDS, RequestHead, ResponseHead};
 use tidegate_core::limits::PIECES_MAX;
-use tidegate_core::meters::Refused;
 use tidegate_core::outcome::{Outcome, Refusal};
 use tidegate_core::plan::RoutePlan;
 use tidegate_core::policy::RequestBody;
 use tidegate_wire::listen::counted_address;
 use tidegate_wire::scratch::{self, Leased};
 
-use crate::charge::{Charge, Full};
 use crate::pump::Stopped;
 use crate::receive::client_failure;
 use crate::record::Record;
@@ -34,7 +33,6 @@ const TURN_BYTES: usize = 256 << 10;
 const ROOM_BYTES: usize = 4 << 10;
 
 /// The beginning of a body, or all of it.
-#[derive(Default)]
 pub(crate) struct Gathered {
     bytes: Vec<u8>,
     charge: Charge,
@@ -42,6 +40,10 @@ pub(crate) struct Gathered {
 }
 
 impl Gathered {
+    fn of(charge: Charge) -> Gathered {
+        Gathered { bytes: Vec::new(), charge, is_whole: false }
+    }
+
     /// What was gathered.
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes
@@ -91,10 +93,10 @@ pub(crate) async fn gather<E: Exchange>(
     record: &mut Record<'_>,
 ) -> Result<Option<Box<Gathered>>, Failure> {
     let Some(asked) = Asked::by(plan, request, client.length()) else { return Ok(None) };
-    let mut gathered = Box::new(Gathered::default());
     // Behind a trusted proxy each of its clients has a share.
     let address = record.origin(client).client.address;
-    gathered.charge = Charge::of(address.map(|address| counted_address(address.ip())));
+    let charge = Charge::of(&GATHERED, address.map(|address| counted_address(address.ip())));
+    let mut gathered = Box::new(Gathered::of(charge));
     gathered.bytes = scratch::text();
     if client.length() == Length::Empty {
         gathered.is_whole = true;
@@ -129,11 +131,7 @@ pub(crate) async fn gather<E: Exchange>(
         // Who only watches sees less.
         Ok(()) => Ok(Some(gathered)),
         Err(Stop::Full(_)) if asked.is_observing => Ok(Some(gathered)),
-        Err(Stop::Full(full)) => {
-            let (refused, failure) = no_memory(full);
-            record.refused(plan, refused, "", request, client.client());
-            Err(failure)
-        }
+        Err(Stop::Full(full)) => Err(Failure::full(full)),
         Err(Stop::Failed(failure)) => Err(failure),
     }
 }
@@ -142,19 +140,6 @@ pub(crate) async fn gather<E: Exchange>(
 enum Stop {
     Full(Full),
     Failed(Failure),
-}
-
-/// The answer to a request whose body there is no memory for. Why is for operators: a client that has its share is
-/// told that it asks too much, all others that we have too little.
-fn no_memory(full: Full) -> (Refused, Failure) {
-    /// The policy that such refusals count for: none of the route's own.
-    const POLICY: &str = "body_memory";
-    let (status, outcome, reason) = match full {
-        Full::Client => (429, Outcome::Limited, "client_share"),
-        Full::Process => (503, Outcome::Shed, "full"),
-    };
-    let refused = Refused { policy: POLICY, reason, is_observed: false };
-    (refused, Failure::new(status, outcome).with("retry-after", "1".into()))
 }
 
 /// What the policies of a plan ask for.
@@ -251,10 +236,14 @@ fn take<E: Exchange>(
 mod tests {
     use super::*;
 
+    fn nobodys() -> Gathered {
+        Gathered::of(Charge::of(&GATHERED, None))
+    }
+
     #[test]
     fn a_body_is_charged_little_more_than_it_has_sent() {
         for piece in [1, 100, 4096, 16 << 10, 65_537] {
-            let mut gathered = Gathered::default();
+            let mut gathered = nobodys();
             while gathered.bytes.len() < 1 << 20 {
                 gathered.make_room(piece, 2 << 20).unwrap();
                 gathered.bytes.resize(gathered.bytes.len() + piece, 0);
@@ -263,10 +252,10 @@ mod tests {
                 assert!(charged <= sent + sent / 4 + ROOM_BYTES, "{charged} for {sent} in pieces of {piece}");
             }
         }
-        let mut whole = Gathered::default();
+        let mut whole = nobodys();
         whole.make_room(10, 10).unwrap();
         assert_eq!(whole.charge.bytes(), 10, "what cannot come is not charged");
-        let mut spare = Gathered::default();
+        let mut spare = nobodys();
         spare.bytes = Vec::with_capacity(16 << 10);
         spare.make_room(10, 1 << 20).unwrap();
         assert_eq!(spare.charge.bytes(), 10);
@@ -274,7 +263,7 @@ mod tests {
 
     #[test]
     fn a_policy_is_shown_what_it_asked_for() {
-        let mut gathered = Gathered::default();
+        let mut gathered = nobodys();
         (gathered.bytes, gathered.is_whole) = (b"0123456789".to_vec(), true);
         for (most, shown, is_whole) in
             [(4, &b"0123"[..], false), (10, b"0123456789", true), (99, b"0123456789", true)]

@@ -198,7 +198,7 @@ impl<E: Exchange> Exchange for Held<'_, E> {
         self.client.poll_deadline(cx, at)
     }
 
-    fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<Fault> {
         self.client.poll_gone(cx)
     }
 }

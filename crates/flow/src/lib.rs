@@ -3,7 +3,6 @@
 
 mod again;
 mod call;
-mod charge;
 mod deliver;
 mod door;
 mod filtered;

@@ -297,7 +297,7 @@ impl Exchange for Detached {
         self.timer.poll(cx)
     }
 
-    fn poll_gone(&mut self, _: &mut Context<'_>) -> Poll<()> {
+    fn poll_gone(&mut self, _: &mut Context<'_>) -> Poll<Fault> {
         Poll::Pending // nobody who could go
     }
 }

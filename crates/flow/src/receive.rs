@@ -114,8 +114,8 @@ impl<E: Exchange> Waiting<'_, '_, E> {
         if let Poll::Ready(result) = self.poll_head(cx, head) {
             return Poll::Ready(result);
         }
-        if self.client.poll_gone(cx).is_ready() {
-            return Poll::Ready(Err(TryError::Final(Failure::client_gone())));
+        if let Poll::Ready(fault) = self.client.poll_gone(cx) {
+            return Poll::Ready(Err(TryError::Final(client_failure(Stopped::Source(fault)))));
         }
         Poll::Pending
     }
@@ -220,7 +220,7 @@ impl<E: Exchange> Waiting<'_, '_, E> {
         let has_answered = self.upstream.has_answered();
         let cause = match fault {
             Fault::Gone if !has_answered => Cause::Reset,
-            Fault::Gone | Fault::Malformed(_) | Fault::Slow => Cause::Bad,
+            Fault::Gone | Fault::Malformed(_) | Fault::Slow | Fault::Full(_) => Cause::Bad,
         };
         let is_lost = cause == Cause::Reset;
         let is_unseen = is_lost && (!self.upstream.has_sent() || self.upstream.is_certainly_unseen());
@@ -275,6 +275,7 @@ pub(crate) fn client_failure(stopped: Stopped) -> Failure {
         Stopped::Source(Fault::Slow) => {
             Failure::refused(Refusal::new(408, "the request body came too slowly"))
         }
+        Stopped::Source(Fault::Full(full)) => Failure::full(full),
         Stopped::Source(Fault::Gone) | Stopped::Sink(_) => Failure::client_gone(),
     }
 }

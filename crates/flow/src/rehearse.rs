@@ -220,7 +220,7 @@ impl Exchange for Paper<'_> {
         Poll::Pending // nothing is waited for that a deadline would end
     }
 
-    fn poll_gone(&mut self, _: &mut Context<'_>) -> Poll<()> {
+    fn poll_gone(&mut self, _: &mut Context<'_>) -> Poll<Fault> {
         Poll::Pending
     }
 }

@@ -2,6 +2,7 @@
 //! what happened and which request it was; never a backend's address or anything of our insides.
 
 use std::io::Write;
+use tidegate_core::charge::Full;
 use tidegate_core::clock;
 use tidegate_core::date;
 use tidegate_core::exchange::{Client, Exchange};
@@ -30,17 +31,38 @@ pub(crate) struct Failure {
     detail: &'static str,
     field: Option<(&'static str, String)>,
     reply: Option<Box<Reply>>,
+    /// Whose memory for request bodies it was that is full.
+    full: Option<Full>,
 }
 
 impl Failure {
     /// A failure with its status.
     pub(crate) fn new(status: u16, outcome: Outcome) -> Failure {
-        Failure { status, outcome, detail: "", field: None, reply: None }
+        Failure { status, outcome, detail: "", field: None, reply: None, full: None }
     }
 
     /// A request that turned out, after its head, to be one nobody can take.
     pub(crate) fn refused(refusal: Refusal) -> Failure {
         Failure { detail: refusal.reason, ..Failure::new(refusal.status, outcome_of(refusal)) }
+    }
+
+    /// There is no memory for the request's body. A client that has its share is told that it asks too much, all others
+    /// that we have too little.
+    pub(crate) fn full(full: Full) -> Failure {
+        let (status, outcome) = match full {
+            Full::Client => (429, Outcome::Limited),
+            Full::Process => (503, Outcome::Shed),
+        };
+        Failure { full: Some(full), ..Failure::new(status, outcome).with("retry-after", "1".into()) }
+    }
+
+    /// What operators are told of it. The policy that such refusals count for is none of the route's own.
+    fn no_memory(&self) -> Option<Refused> {
+        let reason = match self.full? {
+            Full::Client => "client_share",
+            Full::Process => "full",
+        };
+        Some(Refused { policy: "body_memory", reason, is_observed: false })
     }
 
     /// Nobody is left to answer. 499 is what logs and metrics show for it, as in nginx.
@@ -100,6 +122,9 @@ pub(crate) async fn rescue<E: Exchange>(
     failure: Failure,
 ) {
     record.outcome = failure.outcome;
+    if let (Some(refused), Some(plan)) = (failure.no_memory(), plan) {
+        record.refused(plan, refused, "", request, client.client());
+    }
     if record.is_answered() {
         return; // the head is out: all that is left is to end the connection, which the codec does
     }

@@ -18,6 +18,8 @@ use tidegate_wire::tls::secured;
 
 use crate::again::{Cause, TryFailed};
 use crate::call::TryError;
+use crate::pump::Stopped;
+use crate::receive::client_failure;
 use crate::rescue::Failure;
 use crate::reserve::Reservation;
 use crate::worker::Worker;
@@ -54,8 +56,8 @@ pub(crate) async fn connect<E: Exchange>(
     let due = clock::coarse().after(service.timeouts.connect).min(deadline);
     let mut connecting = Box::pin(open(service, backend));
     let connected = poll_fn(|cx| {
-        if client.poll_gone(cx).is_ready() {
-            return Poll::Ready(Err(TryError::Final(Failure::client_gone())));
+        if let Poll::Ready(fault) = client.poll_gone(cx) {
+            return Poll::Ready(Err(TryError::Final(client_failure(Stopped::Source(fault)))));
         }
         if let Poll::Ready(result) = connecting.as_mut().poll(cx) {
             return Poll::Ready(Ok(result.map_err(Some)));

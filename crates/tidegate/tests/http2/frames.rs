@@ -2,8 +2,10 @@
 //! Understands of the answers what tests ask about: statuses, data, resets, the end.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
+
+use tidegate_testkit::Connection;
 
 pub(crate) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
@@ -115,7 +117,16 @@ impl Peer {
 
     /// The same with settings of one's own.
     pub(crate) fn with_settings(address: SocketAddr, settings: &[(u16, u32)]) -> Peer {
-        let stream = TcpStream::connect(address).expect("connect");
+        Peer::on(TcpStream::connect(address).expect("connect"), settings)
+    }
+
+    /// The same as `to`, from an address of this machine.
+    pub(crate) fn from(source: IpAddr, address: SocketAddr) -> Peer {
+        let connection = Connection::from(source, address);
+        Peer::on(connection.stream().try_clone().expect("copy it"), &[(1, 0)])
+    }
+
+    fn on(stream: TcpStream, settings: &[(u16, u32)]) -> Peer {
         stream.set_nodelay(true).expect("set TCP_NODELAY");
         let mut peer = Peer { stream, read: Vec::new(), next: 1, granted: Vec::new() };
         let payload: Vec<u8> = settings

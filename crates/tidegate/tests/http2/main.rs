@@ -8,6 +8,7 @@ mod gathering;
 mod programs;
 mod rules;
 mod sizes;
+mod untaken;
 mod uploads;
 
 use tidegate_testkit::gateway::everything_to;

@@ -11,11 +11,14 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use tidegate_core::charge::{Charge, UNTAKEN};
 use tidegate_core::clock::{self, Nanos};
 use tidegate_core::exchange::{Client, Handler};
 use tidegate_core::limits::LINGER_TIME;
+use tidegate_core::units::counted_address;
 
 use super::edges::{Frames, end_streams, linger, shake_hands};
+use super::inbox::{Account, Inbox};
 use super::limits;
 use super::link::Link;
 use super::outflow::{Outflow, Piece};
@@ -84,7 +87,10 @@ pub async fn serve<H: Handler, G>(
         trusted,
         door: serving.door.borrow().clone(),
     };
+    // A trusted proxy stands for many clients, and has no share but the whole.
+    let counted = address.filter(|_| client.trusted.is_none()).map(|address| counted_address(address.ip()));
     let shared = Rc::new(Shared {
+        account: Rc::new(Account::new(Charge::of(&UNTAKEN, counted))),
         client,
         serving,
         outflow: Rc::new(Outflow::default()),
@@ -169,6 +175,10 @@ impl<H: Handler> Connection<H> {
                 break;
             }
         }
+        if self.link.borrow_mut().watch.take_data() {
+            self.streams.collect();
+        }
+        self.shared.account.settle();
         match self.link.borrow_mut().poll_flush(&mut cx) {
             Poll::Ready(Err(_)) => Going::Over,
             Poll::Ready(Ok(())) | Poll::Pending => Going::On,
@@ -195,8 +205,11 @@ impl<H: Handler> Connection<H> {
             respond.send_reset(Reason::REFUSED_STREAM);
             return;
         }
-        let work = stream::serve(self.handler.clone(), self.shared.clone(), request, respond);
-        self.streams.add(Box::pin(work));
+        let (parts, body) = request.into_parts();
+        let inbox = (!body.is_end_stream())
+            .then(|| Rc::new(RefCell::new(Inbox::new(body, self.shared.account.clone()))));
+        let work = stream::serve(self.handler.clone(), self.shared.clone(), parts, inbox.clone(), respond);
+        self.streams.add(Box::pin(work), inbox);
     }
 
     /// Whether the client may go on as it does.

@@ -9,7 +9,7 @@ use tidegate_core::limits::HeadLimits;
 pub(super) const STREAMS_MAX: u32 = 100;
 /// What a client may send on a stream before we have taken it: the protocol's own, and what holds a retry's body.
 const STREAM_WINDOW_BYTES: u32 = 64 << 10;
-/// The same for all streams of a connection: what it may make us hold.
+/// The same for all streams of a connection: what it may make us hold, within the bound of the process (`inbox`).
 const CONNECTION_WINDOW_BYTES: u32 = 1 << 20;
 /// What `h2` keeps of an answer until it is written: four frames. What is kept for all streams is bounded in `outflow`.
 const SEND_BUFFER_BYTES: usize = 64 << 10;

@@ -7,6 +7,7 @@ mod edges;
 mod follow;
 mod head;
 mod huffman;
+mod inbox;
 mod limits;
 mod link;
 mod outflow;

@@ -1,11 +1,12 @@
 //! The request's half of a stream: DATA frames as a body source, the client's window opened again as bytes are taken.
 
 use bytes::{Buf, Bytes};
-use h2::RecvStream;
 use http::HeaderMap;
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
+use tidegate_core::charge::Full;
 use tidegate_core::exchange::{Fault, Fill};
 use tidegate_core::head::Fields;
 use tidegate_core::limits::PIECES_MAX;
@@ -13,22 +14,16 @@ use tidegate_core::name::Name;
 use tidegate_core::outcome::Refusal;
 
 use super::head;
+use super::inbox::{Inbox, Next};
 use super::watch::{Flaw, Flaws};
 use crate::http1::chunked::drop_undeclared;
 
-/// So much of a body is kept for another try: as much as HTTP/1 keeps, and less than a client may send unasked.
-const HELD_BYTES_MAX: usize = 48 << 10;
-/// And in so many frames: a place in the list outweighs a frame of a few bytes.
-const HELD_FRAMES_MAX: usize = 128;
-
 /// The receiving half.
 pub(super) struct Receiving {
-    stream: RecvStream,
+    /// What has come of it; `None` when there is no body.
+    inbox: Option<Rc<RefCell<Inbox>>>,
     /// Bytes that lie ready, frame by frame; never more frames than a sink looks at in one turn, but after `rewind`.
     ready: VecDeque<Bytes>,
-    /// What was taken, for another try; `None` when it is not wanted or no longer whole.
-    held: Option<Vec<Bytes>>,
-    held_bytes: usize,
     /// Bytes taken in the present try.
     pub(super) taken: u64,
     /// Bytes the client was told it may send again. Not more when the same bytes are taken a second time.
@@ -42,13 +37,11 @@ pub(super) struct Receiving {
 }
 
 impl Receiving {
-    pub(super) fn new(stream: RecvStream, flaws: Rc<Flaws>) -> Receiving {
+    pub(super) fn new(inbox: Option<Rc<RefCell<Inbox>>>, flaws: Rc<Flaws>) -> Receiving {
         Receiving {
-            is_over: stream.is_end_stream(),
-            stream,
+            is_over: inbox.is_none(),
+            inbox,
             ready: VecDeque::new(),
-            held: Some(Vec::new()),
-            held_bytes: 0,
             taken: 0,
             released: 0,
             trailers: Fields::default(),
@@ -62,31 +55,44 @@ impl Receiving {
         self.taken == 0 && self.ready.is_empty() && !self.is_over
     }
 
+    /// Who held too much when more came.
+    pub(super) fn full(&self) -> Option<Full> {
+        self.inbox.as_ref()?.borrow().full
+    }
+
     /// See `Source::poll_fill`.
     pub(super) fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<Fill, Fault>> {
-        while self.ready.len() < PIECES_MAX && !self.is_over {
-            match self.stream.poll_data(cx) {
-                Poll::Ready(Some(Ok(bytes))) if bytes.is_empty() => {}
-                Poll::Ready(Some(Ok(bytes))) => self.ready.push_back(bytes),
-                Poll::Ready(Some(Err(_))) => return Poll::Ready(Err(Fault::Gone)),
-                Poll::Ready(None) => match ready!(self.stream.poll_trailers(cx)) {
-                    Ok(trailers) => {
-                        self.is_over = true;
-                        if let Some(map) = trailers {
-                            self.take_trailers(&map).map_err(Fault::Malformed)?;
-                        }
-                    }
-                    Err(_) => return Poll::Ready(Err(Fault::Gone)),
-                },
-                Poll::Pending if self.ready.is_empty() => return Poll::Pending,
-                Poll::Pending => break,
+        if let Some(inbox) = self.inbox.as_ref().filter(|_| !self.is_over) {
+            let mut inbox = inbox.borrow_mut();
+            let next = inbox.pull(cx);
+            if let Some(full) = inbox.full {
+                return Poll::Ready(Err(Fault::Full(full)));
+            }
+            inbox.lend(&mut self.ready);
+            match next {
+                _ if !inbox.is_empty() => {}
+                Next::Data if self.ready.is_empty() => return Poll::Pending,
+                Next::Data => {}
+                Next::Gone => return Poll::Ready(Err(Fault::Gone)),
+                Next::End => {
+                    let trailers = ready!(inbox.stream.poll_trailers(cx));
+                    drop(inbox);
+                    self.end(trailers)?;
+                }
             }
         }
         Poll::Ready(Ok(if self.ready.is_empty() { Fill::End } else { Fill::Data }))
     }
 
+    fn end(&mut self, trailers: Result<Option<HeaderMap>, h2::Error>) -> Result<(), Fault> {
+        let trailers = trailers.map_err(|_| Fault::Gone)?;
+        self.is_over = true;
+        trailers.map_or(Ok(()), |map| self.take_trailers(&map)).map_err(Fault::Malformed)
+    }
+
     fn take_trailers(&mut self, map: &HeaderMap) -> Result<(), Refusal> {
-        if self.flaws.take(self.stream.stream_id().as_u32(), Flaw::Pseudo) {
+        let stream = self.inbox.as_ref().map(|inbox| inbox.borrow().stream.stream_id().as_u32());
+        if stream.is_some_and(|stream| self.flaws.take(stream, Flaw::Pseudo)) {
             return Err(Refusal::bad("pseudo-field in trailers"));
         }
         head::trailers(map, &mut self.trailers)?;
@@ -125,6 +131,8 @@ impl Receiving {
 
     /// See `Source::consume`.
     pub(super) fn consume(&mut self, n: usize) {
+        let Some(inbox) = &self.inbox else { return };
+        let inbox = &mut *inbox.borrow_mut();
         let mut left = n;
         while left > 0 {
             let Some(front) = self.ready.front_mut() else { break };
@@ -133,13 +141,14 @@ impl Receiving {
             if !front.has_remaining() {
                 self.ready.pop_front();
             }
-            self.hold(taken);
+            inbox.keep(taken);
         }
+        let _ = inbox.recount(); // it is no more than before
         self.taken += (n - left) as u64;
         let released = self.taken.saturating_sub(self.released);
         self.released += released;
         // Refused only for a stream that has ended meanwhile: then there is no window left to open.
-        let _ = self.stream.flow_control().release_capacity(released as usize);
+        let _ = inbox.stream.flow_control().release_capacity(released as usize);
     }
 
     /// Takes all that lies ready, and says how much that was.
@@ -149,28 +158,19 @@ impl Receiving {
         bytes
     }
 
-    fn hold(&mut self, bytes: Bytes) {
-        self.held_bytes += bytes.len();
-        match &mut self.held {
-            Some(held) if self.held_bytes <= HELD_BYTES_MAX && held.len() < HELD_FRAMES_MAX => {
-                held.push(bytes);
-            }
-            held => *held = None,
-        }
-    }
-
     /// See `Exchange::let_go`.
     pub(super) fn let_go(&mut self) {
-        self.held = None;
+        if let Some(inbox) = &self.inbox {
+            let _ = inbox.borrow_mut().let_go(); // it is no more than before
+        }
     }
 
     /// See `Exchange::rewind`.
     pub(super) fn rewind(&mut self) -> bool {
-        let Some(held) = &mut self.held else { return self.taken == 0 };
-        for bytes in held.drain(..).rev() {
-            self.ready.push_front(bytes);
+        let Some(inbox) = &self.inbox else { return self.taken == 0 };
+        if !inbox.borrow_mut().rewind(&mut self.ready) {
+            return self.taken == 0;
         }
-        self.held_bytes = 0;
         self.taken = 0;
         true
     }

@@ -1,9 +1,9 @@
 //! One stream as an exchange: joins its two halves, and decides when the handler is done what becomes of the stream.
 
+use h2::Reason;
 use h2::server::SendResponse;
-use h2::{Reason, RecvStream};
-use http::Request;
-use std::cell::Cell;
+use http::request::Parts;
+use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -16,6 +16,7 @@ use tidegate_core::name::Method;
 use tidegate_core::outcome::Refusal;
 
 use super::head::{self, Announced, Follows};
+use super::inbox::{Account, Inbox};
 use super::outflow::{Outflow, Piece};
 use super::pace::{Pace, Way};
 use super::receiving::Receiving;
@@ -29,6 +30,8 @@ pub(super) struct Shared {
     pub(super) client: Client,
     pub(super) serving: Rc<Serving>,
     pub(super) outflow: Rc<Outflow>,
+    /// What the streams hold of their bodies.
+    pub(super) account: Rc<Account>,
     pub(super) flaws: Rc<Flaws>,
     /// Streams under way.
     pub(super) streams: Cell<u32>,
@@ -75,12 +78,12 @@ impl Drained {
 pub(super) async fn serve<H: Handler>(
     handler: Rc<H>,
     shared: Rc<Shared>,
-    request: Request<RecvStream>,
+    parts: Parts,
+    inbox: Option<Rc<RefCell<Inbox>>>,
     respond: SendResponse<Piece>,
 ) {
-    let (parts, body) = request.into_parts();
-    let has_fragment = shared.flaws.take(body.stream_id().as_u32(), Flaw::Fragment);
-    let receiving = Receiving::new(body, shared.flaws.clone());
+    let has_fragment = shared.flaws.take(respond.stream_id().as_u32(), Flaw::Fragment);
+    let receiving = Receiving::new(inbox, shared.flaws.clone());
     let follows = if receiving.is_untouched() { Follows::Something } else { Follows::Nothing };
     let mut head: Leased<RequestHead> = Leased::take();
     let limits = shared.serving.limits.get().head;
@@ -325,7 +328,10 @@ impl Exchange for Stream {
         self.pace.poll_deadline(cx, at)
     }
 
-    fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.sending.poll_gone(cx)
+    fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<Fault> {
+        match self.receiving.full() {
+            Some(full) => Poll::Ready(Fault::Full(full)),
+            None => self.sending.poll_gone(cx).map(|()| Fault::Gone),
+        }
     }
 }

@@ -86,6 +86,10 @@ pub(super) struct Watch {
     /// Of the frame under way, if it is of a header block.
     block: Option<Block>,
     block_stream: u32,
+    /// The frame under way is one of DATA.
+    is_data: bool,
+    /// Some of a body has come since this was asked.
+    has_data: bool,
     /// The last stream that was begun: blocks of those before are trailers.
     last_stream: u32,
     are_trailers: bool,
@@ -107,6 +111,8 @@ impl Watch {
             follower: Follower::new(),
             block: None,
             block_stream: 0,
+            is_data: false,
+            has_data: false,
             last_stream: 0,
             are_trailers: false,
             flaws: Rc::default(),
@@ -119,6 +125,7 @@ impl Watch {
             if self.skip > 0 {
                 let n = self.skip.min(bytes.len());
                 self.follow(&bytes[..n]);
+                self.has_data |= self.is_data;
                 self.skip -= n;
                 bytes = &bytes[n..];
             } else {
@@ -144,6 +151,11 @@ impl Watch {
         self.resets > RESETS_MAX
             || self.idle_frames > IDLE_FRAMES_MAX
             || self.flaws.0.borrow().len() > FLAWS_MAX
+    }
+
+    /// Whether some of a body has come since this was asked last.
+    pub(super) fn take_data(&mut self) -> bool {
+        std::mem::take(&mut self.has_data)
     }
 
     /// Since when a head is under way.
@@ -187,6 +199,7 @@ impl Watch {
         let [a, b, c, kind, flags, stream @ ..] = self.head;
         self.skip = usize::from(a) << 16 | usize::from(b) << 8 | usize::from(c);
         self.block = matches!(kind, HEADERS | CONTINUATION).then_some(Block::default());
+        self.is_data = kind == DATA;
         match kind {
             HEADERS => {
                 self.idle_frames = self.idle_frames.saturating_sub(1);

@@ -313,7 +313,7 @@ impl Exchange for Server {
         Poll::Pending
     }
 
-    fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.socket.poll_gone(cx)
+    fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<Fault> {
+        self.socket.poll_gone(cx).map(|()| Fault::Gone)
     }
 }
