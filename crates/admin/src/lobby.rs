@@ -12,7 +12,8 @@ use crate::access::Client;
 /// Connections of one address (IPv6: of a /64) at a time: a browser opens six, a few scrapers and probes of one machine
 /// come at once, and each is here for milliseconds.
 const OF_A_CLIENT_MAX: usize = 32;
-/// The same of all addresses together: so many descriptors may silent ones hold.
+/// Connections of all addresses together at a time: so many descriptors may silent ones hold. `core::descriptors` keeps them
+/// back.
 const WAITING_MAX: usize = 256;
 
 /// Those who wait.

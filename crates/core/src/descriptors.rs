@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 /// Of all descriptors for connections, clients may hold this share at most: what a client asks for needs one towards a
 /// backend, and connections of clients that ask for nothing are the many.
 const CLIENTS_SHARE: (usize, usize) = (3, 4);
-/// Kept back beyond what is open at the start, at most: 256 connections of the admin listener, 256 checks under way, and
-/// files.
-const RESERVE_MAX: usize = 576;
+/// Kept back beyond what is open at the start, at most: for 256 connections that the admin listener has let in, 256 that
+/// wait in its lobby, 256 checks under way, and 64 files.
+const RESERVE_MAX: usize = 3 * 256 + 64;
 /// Where there are few of all, an eighth is kept back, and at least this many: for the admin listener and its answers.
 pub const RESERVE_MIN: usize = 16;
 /// With fewer than this for connections there is nothing to serve with.
@@ -142,6 +142,6 @@ mod tests {
 
     #[test]
     fn an_eighth_is_kept_back_within_bounds() {
-        assert_eq!([64, 1024, 4096, 1 << 20].map(reserve), [16, 128, 512, 576]);
+        assert_eq!([64, 1024, 4096, 1 << 20].map(reserve), [16, 128, 512, 832]);
     }
 }
