@@ -8,6 +8,7 @@ use crate::members::Member;
 use crate::target::{Redirect, Respond, Target};
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use tidegate_core::conditions::{Conditions, CookieCondition, HeaderCondition, QueryCondition};
 use tidegate_core::entry::{self, Entry, NameBook, ResolverSettings};
 use tidegate_core::header::HeaderField;
@@ -179,10 +180,15 @@ fn compile_service(
         entries.map(|one| Entry { site: one.site.value.clone(), weight: one.weight }).collect();
     let has = |cause| service.retry.on.contains(&cause);
     use crate::config::RetryCause::{BadGateway, Connect, GatewayTimeout, Reset, Timeout, Unavailable};
+    let roster = entry::roster(name, &entries, workshop.cells, workshop.names);
+    if service.health.is_some() {
+        // What is known of its backends is known of the service too, before their next checks.
+        roster.is_panicking.store(roster.fails_all_checks(), Relaxed);
+    }
     service::Service {
         name: name.clone(),
         index,
-        roster: CurrentRoster::new(entry::roster(name, &entries, workshop.cells, workshop.names)),
+        roster: CurrentRoster::new(roster),
         entries,
         balancer: service.balance.built().clone(),
         timeouts: service::Timeouts {

@@ -190,6 +190,13 @@ impl Roster {
         Roster { backends: backends.into_iter().collect(), is_panicking: AtomicBool::new(false) }
     }
 
+    /// Whether all that take connections fail their checks, and there is one: the checks are not to be believed then.
+    pub fn fails_all_checks(&self) -> bool {
+        let cells = self.backends.iter().map(|backend| &backend.cell);
+        let mut takers = cells.filter(|cell| cell.state.get() != State::Gone).peekable();
+        takers.peek().is_some() && takers.all(|cell| cell.is_ill.load(Relaxed))
+    }
+
     /// Whether a backend of it is given requests like any other.
     pub fn is_in_use(&self, backend: &Backend) -> bool {
         match backend.cell.state.get() {

@@ -93,3 +93,27 @@ fn when_all_fail_their_checks_that_is_said_and_they_are_asked() {
     assert_eq!(asked.filter(|request| request.target() == "/work").count(), 0, "it is believed again");
     gateway.stop();
 }
+
+/// What a reload changes of a service makes nothing forgotten of its backends: until the next checks they are asked as before
+/// it, and operators read the same.
+#[test]
+fn a_reload_does_not_forget_that_all_fail_their_checks() {
+    let backends: [RawBackend; 2] = std::array::from_fn(|_| {
+        RawBackend::by_request(move |request| {
+            let status = if request.target() == "/healthz" { 500 } else { 200 };
+            vec![Act::Send(format!("HTTP/1.1 {status} So\r\nContent-Length: 2\r\n\r\nok").into())]
+        })
+    });
+    let addresses = backends.each_ref().map(|backend| backend.address);
+    let service = "balance: round-robin, health: { path: /healthz, every: 1s, unhealthy: 1 }";
+    let gateway = Setup::new(BIN).start(&everything_to(&addresses, service));
+    let text = gateway.configuration();
+    let panic = || gateway.metric("tidegate_service_panic", &["service=\"origin\""]);
+    await_true("both are down", SOON, || panic() == 1.0);
+    for reload in 1..=5 {
+        gateway.reload(&text.replace(service, &format!("{service}, connections: {{ max: {reload} }}")));
+        assert_eq!(panic(), 1.0, "reload {reload}");
+        assert_eq!(page(&gateway, "/api/v1/services/origin/backends")["panic"], true, "reload {reload}");
+    }
+    gateway.stop();
+}

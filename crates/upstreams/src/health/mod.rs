@@ -84,10 +84,9 @@ pub fn note(cell: &BackendCell, health: &Health, checked: Checked) -> bool {
 /// Also to be called now and then without a check, as requests find out what is gone.
 pub fn settle(roster: &Roster, now: Nanos) {
     let takes_connections = |cell: &&BackendCell| cell.state.get() != State::Gone;
-    let cells = || roster.backends.iter().map(|backend| &*backend.cell).filter(takes_connections);
-    let is_any_well = cells().any(|cell| !cell.is_ill.load(Relaxed));
-    roster.is_panicking.store(!is_any_well && cells().next().is_some(), Relaxed);
-    for cell in cells() {
+    let cells = roster.backends.iter().map(|backend| &*backend.cell).filter(takes_connections);
+    roster.is_panicking.store(roster.fails_all_checks(), Relaxed);
+    for cell in cells {
         let state = cell.state.get();
         match (state, cell.is_ill.load(Relaxed)) {
             (State::Unknown | State::Up, true) => drop(cell.state.change(state, State::Out, now)),
