@@ -33,6 +33,9 @@ pub struct Descriptors {
     most: AtomicUsize,
     held: AtomicUsize,
     held_by_clients: AtomicUsize,
+    /// How often all were held when a connection needed one. Workers compare it with what they saw before, and give up what
+    /// they hold idle when it has grown.
+    shortages: AtomicU64,
     /// What was wanted in vain.
     pub wants: Wants,
 }
@@ -78,6 +81,7 @@ impl Descriptors {
             most: AtomicUsize::new(usize::MAX),
             held: AtomicUsize::new(0),
             held_by_clients: AtomicUsize::new(0),
+            shortages: AtomicU64::new(0),
             wants: Wants { accept: AtomicU64::new(0), connect: AtomicU64::new(0), check: AtomicU64::new(0) },
         }
     }
@@ -92,7 +96,18 @@ impl Descriptors {
         self.most.load(Relaxed)
     }
 
-    /// Takes some, unless there would be too many.
+    /// How often all were held when a connection needed one.
+    pub fn shortages(&self) -> u64 {
+        self.shortages.load(Relaxed)
+    }
+
+    /// A connection needs one and all are held: whoever holds some idle is to give them up.
+    pub fn run_short(&self) {
+        self.shortages.fetch_add(1, Relaxed);
+    }
+
+    /// Takes some, unless there would be too many. A client that has to go although clients hold less than their share is a
+    /// shortage; of a backend the caller knows whether it does without.
     pub fn take(&'static self, side: Side, count: usize) -> Option<Held> {
         let most = self.most();
         let (parts, whole) = CLIENTS_SHARE;
@@ -104,6 +119,9 @@ impl Descriptors {
             Side::Client => self.held_by_clients.fetch_add(count, Relaxed) + count,
             Side::Backend => 0,
         };
+        if side == Side::Client && all > most && by_clients <= for_clients {
+            self.run_short();
+        }
         (all <= most && by_clients <= for_clients).then_some(held)
     }
 }
@@ -133,8 +151,12 @@ mod tests {
         assert_eq!(clients.len(), 75);
         let backends = take(Side::Backend, 200);
         assert_eq!(backends.len(), 25);
+        assert_eq!(OURS.shortages(), 0, "clients have had their share, and backends ask by themselves");
         drop(clients);
-        assert_eq!(take(Side::Backend, 200).len(), 75, "what clients do not need is there for backends");
+        let more = take(Side::Backend, 200);
+        assert_eq!(more.len(), 75, "what clients do not need is there for backends");
+        assert_eq!((take(Side::Client, 1).len(), OURS.shortages()), (0, 1), "clients want for their share");
+        drop(more);
         assert!(OURS.take(Side::Backend, 76).is_none());
         drop(backends);
         assert_eq!((OURS.held.load(Relaxed), OURS.held_by_clients.load(Relaxed)), (0, 0));

@@ -183,4 +183,12 @@ impl Pipes {
             spare.push(pipe);
         }
     }
+
+    /// Closes the spare pipes: their descriptors are needed. Whether there were any.
+    pub(crate) fn forget_all(&self) -> bool {
+        let mut spare = self.spare.borrow_mut();
+        let had_any = !spare.is_empty();
+        spare.clear();
+        had_any
+    }
 }

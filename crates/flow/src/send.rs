@@ -94,14 +94,20 @@ pub(crate) async fn connect<E: Exchange>(
     Ok(Box::new(Upstream::new(socket).holding(held)))
 }
 
-/// A descriptor for a connection to a backend. Where there is none, idle connections give theirs.
+/// A descriptor for a connection to a backend. Where there is none, this worker's spare pipes give theirs, and then its
+/// idle connections, which cost more to open again.
 fn descriptor(worker: &Worker) -> Result<Held, TryError> {
     let take = || DESCRIPTORS.take(Side::Backend, 1);
-    take().or_else(|| worker.pool.forget_all().then(take).flatten()).ok_or_else(out_of_descriptors)
+    take()
+        .or_else(|| worker.pipes.forget_all().then(take).flatten())
+        .or_else(|| worker.pool.forget_all().then(take).flatten())
+        .ok_or_else(out_of_descriptors)
 }
 
-/// Our own want, whatever backend it was wanted for: none is to blame, and no other would do better.
+/// Our own want, whatever backend it was wanted for: none is to blame, and no other would do better. What other workers
+/// hold idle is theirs alone to close: they do so within a second.
 fn out_of_descriptors() -> TryError {
+    DESCRIPTORS.run_short();
     DESCRIPTORS.wants.connect.fetch_add(1, Relaxed);
     TryError::Final(Failure::new(503, Outcome::OutOfDescriptors).with("retry-after", "1".into()))
 }

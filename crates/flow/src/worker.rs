@@ -5,6 +5,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use tidegate_core::clock;
+use tidegate_core::descriptors::DESCRIPTORS;
 use tidegate_core::exchange::{Client, Exchange, Handler};
 use tidegate_core::head::{RequestHead, ResponseHead};
 use tidegate_core::outcome::Refusal;
@@ -42,6 +43,7 @@ pub struct Worker {
     /// By `Service::index`. Services of two snapshots may share a place: the version tells whose roster it is.
     rosters: RefCell<Vec<Option<Kept>>>,
     rosters_seen: Cell<Version>,
+    shortages_seen: Cell<u64>,
     /// Idle connections to backends.
     pub pool: Pool,
     pub(crate) pipes: Pipes,
@@ -60,6 +62,7 @@ impl Worker {
             snapshot: RefCell::new(Rc::new(snapshot)),
             rosters: RefCell::default(),
             rosters_seen: Cell::new(Version::newest()),
+            shortages_seen: Cell::new(DESCRIPTORS.shortages()),
             pool: Pool::default(),
             pipes: Pipes::default(),
             copies: Copies::default(),
@@ -120,6 +123,12 @@ impl Worker {
         if self.rosters_seen.replace(newest) != newest {
             // Some may be of the past, and hold what was learnt of backends that are gone.
             self.rosters.borrow_mut().clear();
+        }
+        let shortages = DESCRIPTORS.shortages();
+        if self.shortages_seen.replace(shortages) != shortages {
+            // Somebody had none: what is idle here is needed there.
+            self.pipes.forget_all();
+            self.pool.forget_all();
         }
         self.pool.sweep(clock::exact());
     }
