@@ -8,7 +8,7 @@ pub(crate) fn text(at: Nanos) -> String {
     to_the_second(&date::stamp(at))
 }
 
-/// The same of seconds since 1970; what lies before or beyond the year 9999 is shown as the end of that time.
+/// A moment in seconds since 1970, as `2026-11-24T02:00:00Z`; what lies before or beyond the year 9999 is shown as the end of that time.
 pub(crate) fn of_unix(seconds: i64) -> String {
     let micros = seconds.clamp(0, SECONDS_MAX) as u64 * 1_000_000;
     to_the_second(&date::stamp_of(micros))

@@ -39,7 +39,7 @@ impl Contact {
         Ok(Contact::read(path, &text))
     }
 
-    /// The same of the text of a file.
+    /// Of the text of a file, whatever else is wrong with it.
     pub fn read(path: &Path, text: &str) -> Contact {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());

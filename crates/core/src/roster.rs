@@ -25,7 +25,7 @@ impl Version {
     }
 }
 
-/// See the file. Counts for each backend's cell how many such doors show it.
+/// The place where a service's roster stands and is replaced. Counts for each backend's cell how many such places show it.
 #[derive(Debug)]
 pub struct CurrentRoster {
     version: AtomicU64,

@@ -23,8 +23,9 @@ pub fn info(text: &str, details: Details<'_>) {
     each("INFO", text, details);
 }
 
-/// Tells that what somebody wanted was not done and the gateway went on: each time too.
-pub fn refused(text: &str, details: Details<'_>) {
+/// Tells each time that something went wrong and the gateway goes on: that a reload was refused, which comes as often as
+/// somebody asks for one, or that a backend is down, which its caller bounds.
+pub fn warn_each(text: &str, details: Details<'_>) {
     each("WARN", text, details);
 }
 
@@ -39,7 +40,8 @@ pub fn warn(text: &'static str, details: Details<'_>) {
     say("WARN", text.to_owned(), text, details);
 }
 
-/// The same of one of many, each of which is told: a host name, say. There are as many as are configured.
+/// Tells that something is wrong with one of many, a host name for instance, each of which has lines of its own. There are
+/// as many as are configured.
 pub fn warn_of(subject: &str, text: &'static str, details: Details<'_>) {
     say("WARN", format!("{text} {subject}"), text, details);
 }
@@ -47,12 +49,6 @@ pub fn warn_of(subject: &str, text: &'static str, details: Details<'_>) {
 /// Tells of one of many that what was wrong with it is right again.
 pub fn well_again(subject: &str, text: &'static str, details: Details<'_>) {
     say("INFO", format!("{text} {subject}"), text, details);
-}
-
-/// Tells that something has become worse and the gateway goes on, such as that a backend is down. Each time: whoever
-/// calls bounds how often.
-pub fn worse(text: &str, details: Details<'_>) {
-    each("WARN", text, details);
 }
 
 /// From now on what is told each time it happens is not: somebody else has the screen.

@@ -9,7 +9,7 @@ use std::time::Duration;
 /// The classes of status codes (RFC 9110 §15), as in the label `class`.
 pub const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 
-/// See the file.
+/// One worker's counts of a backend's answers.
 #[derive(Debug, Default)]
 #[repr(align(64))]
 pub struct Answers {

@@ -84,7 +84,7 @@ fn undefined(name: &Placed<Label>, entries: &AuthEntries, problems: &mut Problem
     });
 }
 
-/// See the file. Invariant: there is an entry, and each has its name at the same place.
+/// The entries that a route names, in its order. Invariant: there is an entry, and each has its name at the same place.
 struct Auth {
     entries: Box<[Arc<dyn Authenticator>]>,
     names: Box<[Label]>,
@@ -106,7 +106,7 @@ impl Auth {
         None
     }
 
-    /// The same where an entry has to wait.
+    /// Asks the entries that are left, waiting for those that have to ask somebody else.
     async fn ask_patiently(
         &self,
         mut next: Option<usize>,

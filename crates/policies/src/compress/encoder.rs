@@ -89,7 +89,7 @@ impl Charge {
         add(&memory.held, bytes, memory.bytes_max).map(|_| Charge { memory, bytes })
     }
 
-    /// The same of what nobody uses now.
+    /// Charges it as kept for the next answer, while nobody uses it; `None` where too much is kept already.
     fn idle(self) -> Option<Idle> {
         add(&self.memory.idle, self.bytes, self.memory.idle_bytes_max).map(|_| Idle(self))
     }

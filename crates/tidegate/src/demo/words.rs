@@ -12,7 +12,7 @@ pub(super) fn time(duration: Duration) -> String {
     }
 }
 
-/// The same, or a dash where there is nothing to say.
+/// A duration as `time` writes it, or a dash where there is none.
 pub(super) fn time_or_dash(duration: Option<Duration>) -> String {
     duration.map_or_else(|| "-".into(), time)
 }
@@ -46,7 +46,7 @@ pub(super) fn sparkline(values: impl Iterator<Item = u64> + Clone) -> String {
     chart(values, 1).concat()
 }
 
-/// The same over so many lines, the uppermost first.
+/// Values as a row of columns over so many lines, the uppermost line first.
 pub(super) fn chart(values: impl Iterator<Item = u64> + Clone, lines: usize) -> Vec<String> {
     const BLOCKS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     let highest = u128::from(values.clone().max().unwrap_or(0).max(1));

@@ -337,7 +337,7 @@ impl Gateway {
                     }
                     // What is wrong has been said.
                     _ = hangup.recv() => drop(self.shared.renew(Cause::Signal).await),
-                    _ = upgrade.recv() => say::refused(
+                    _ = upgrade.recv() => say::warn_each(
                         "SIGUSR2 is for handing over to another program, which is not there yet: nothing is done",
                         &[],
                     ),

@@ -252,10 +252,10 @@ impl Shared {
                 }
             }
             Err(NotReloaded::Problems(problems)) => {
-                say::refused(NOT_TAKEN, &[cause]);
+                say::warn_each(NOT_TAKEN, &[cause]);
                 say::plainly(problems);
             }
-            Err(NotReloaded::Impossible(reason)) => say::refused(NOT_TAKEN, &[cause, ("reason", reason)]),
+            Err(NotReloaded::Impossible(reason)) => say::warn_each(NOT_TAKEN, &[cause, ("reason", reason)]),
         }
         result
     }

@@ -13,7 +13,7 @@ const BURST: u32 = 4;
 /// After these there is one in so long a time.
 const LINE_TIME: Duration = Duration::from_secs(10);
 
-/// See the file.
+/// What people were told of one backend.
 #[derive(Debug, Default)]
 pub(super) struct Told {
     /// Whether it was said to be down; one that nothing was said of is not.
@@ -38,7 +38,7 @@ impl Told {
             details.push(("changes", &changes));
         }
         match self.is_down {
-            true => say::worse("a backend is down", &details),
+            true => say::warn_each("a backend is down", &details),
             false => say::info("a backend is up again", &details),
         }
         true

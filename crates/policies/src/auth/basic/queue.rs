@@ -23,7 +23,8 @@ struct Waiting<J> {
     is_under_way: bool,
 }
 
-/// See the file. Of one client one is under way at a time: with two threads there is always one for everybody else.
+/// Passwords that wait to be verified, by client. Of one client one is under way at a time: with two threads there is
+/// always one for everybody else.
 pub(super) struct Queue<J> {
     /// Whose turn it is stands first.
     lanes: VecDeque<Waiting<J>>,
