@@ -1,6 +1,8 @@
 //! Header names the gateway itself acts on, as a small enum, and request methods.
 //! A name that is not here is `Name::Other` and is compared as text.
 
+use crate::outcome::Refusal;
+
 macro_rules! names {
     ($($variant:ident = $text:literal),+ $(,)?) => {
         /// A header name the gateway knows. Compared in one instruction; everything else is `Other`.
@@ -238,6 +240,17 @@ impl Method {
             b"TRACE" => Method::Trace,
             b"PATCH" => Method::Patch,
             _ => Method::Other,
+        }
+    }
+
+    /// Reads a request's method. One that is a known method but for its case is refused: it would take the way of a method that
+    /// nobody knows, past routes that name it, to a backend that may read it as that one.
+    pub fn read(bytes: &[u8]) -> Result<Method, Refusal> {
+        let method = Method::of(bytes);
+        let is_like = |(_, name): &(Method, &str)| name.as_bytes().eq_ignore_ascii_case(bytes);
+        match method == Method::Other && Method::ALL.iter().any(is_like) {
+            true => Err(Refusal::bad("method is not in upper case")),
+            false => Ok(method),
         }
     }
 

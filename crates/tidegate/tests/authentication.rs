@@ -143,7 +143,7 @@ fn only_who_is_listed_passes() {
         ("HEAD", "/here", String::new(), 204, ""),
         ("PURGE", "/here", String::new(), 204, ""),
         ("POST", "/here", "Content-Length: 0\r\n".into(), 403, "method"),
-        ("get", "/here", String::new(), 403, "method"),
+        ("fetch", "/here", String::new(), 403, "method"),
     ];
     for (method, path, fields, status, reason) in cases {
         let before = why(&gateway, "allow", reason);

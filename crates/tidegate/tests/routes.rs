@@ -364,6 +364,11 @@ fn trace_is_answered_by_routes_that_name_it() {
     assert_eq!(answer.value("allow"), "GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH");
     assert_eq!(gateway.ask(request("TRACE", "/b", "")).status(), 204);
     assert_eq!(gateway.ask(request("TRACE", "/none", "")).status(), 404);
+    // Another spelling of a method is nobody's: `/a` would take it as a method that it does not know.
+    for spelling in ["trace", "Trace", "get", "POsT"] {
+        assert_eq!(gateway.ask(request(spelling, "/a", "")).status(), 400, "{spelling}");
+    }
+    assert_eq!(gateway.ask(request("fetch", "/a", "")).status(), 204);
     let answer = gateway.ask(request("GET", "/b", ""));
     assert_eq!((answer.status(), answer.value("allow")), (405, "TRACE"));
     gateway.stop();

@@ -69,7 +69,7 @@ pub(crate) const CASES: &[Case] = &[
     ("COMP-LEADING-CRLF", b"\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", A(400)),
     ("COMP-ABSOLUTE-FORM", b"GET http://a/ HTTP/1.1\r\nHost: a\r\n\r\n", A(200)),
     ("SMUG-ABSOLUTE-URI-HOST-MISMATCH", b"GET http://b/ HTTP/1.1\r\nHost: a\r\n\r\n", A(200)),
-    ("COMP-METHOD-CASE", b"get / HTTP/1.1\r\nHost: a\r\n\r\n", A(200)),
+    ("COMP-METHOD-CASE", b"get / HTTP/1.1\r\nHost: a\r\n\r\n", A(400)),
     ("COMP-REQUEST-LINE-TAB", b"GET\t/ HTTP/1.1\r\nHost: a\r\n\r\n", A(400)),
     ("COMP-VERSION-MISSING-MINOR", b"GET / HTTP/1\r\nHost: a\r\n\r\n", A(400)),
     ("COMP-VERSION-LEADING-ZEROS", b"GET / HTTP/01.01\r\nHost: a\r\n\r\n", A(400)),

@@ -111,7 +111,7 @@ impl RequestParser {
         let bytes = &buf[line.start..line.end];
         let (method, target) = split_request_line(bytes)?;
         self.version = version_of(&bytes[target + 1..])?;
-        head.method = Method::of(&bytes[..method]);
+        head.method = Method::read(&bytes[..method])?;
         if head.method == Method::Connect {
             return Err(Refusal::new(405, "CONNECT is not served here"));
         }

@@ -41,7 +41,7 @@ pub(super) fn request(
 ) -> Result<Announced, Refusal> {
     head.clear();
     let method = parts.method.as_str().as_bytes();
-    head.method = Method::of(method);
+    head.method = Method::read(method)?;
     if head.method == Method::Connect {
         return Err(Refusal::new(405, "CONNECT is not served here"));
     }

@@ -30,7 +30,7 @@ pub(crate) const TAKEN: &[(&str, &[u8], &str, &[u8])] = &[
     ),
     // Methods are tokens, and know their case.
     ("method-prefix-pipe", b"|GET / HTTP/1.1\r\nHost: a\r\n\r\n", "1.1 keep Empty", b"|GET / HTTP/1.1\r\nhost: a\r\n\r\n"),
-    ("method-lowercase-get", b"get / HTTP/1.1\r\nHost: a\r\n\r\n", "1.1 keep Empty", b"get / HTTP/1.1\r\nhost: a\r\n\r\n"),
+    ("method-lowercase-unknown", b"fetch / HTTP/1.1\r\nHost: a\r\n\r\n", "1.1 keep Empty", b"fetch / HTTP/1.1\r\nhost: a\r\n\r\n"),
     (
         "method-32-bytes",
         b"ABCDEFGHIJKLMNOPQRSTUVWXYZABCDEF / HTTP/1.1\r\nHost: a\r\n\r\n",

@@ -36,6 +36,9 @@ const WHOLE: &[(&str, &[u8], u16)] = &[
     ("leading-space", b" GET / HTTP/1.1\r\nHost: a\r\n\r\n", 400),
     ("first-line-field", b"Host: a\r\n\r\n", 400),
     ("host-after-fold", b"GET / HTTP/1.1\r\n Host: a\r\n\r\n", 400),
+    // A known method but for its case.
+    ("method-lowercase-get", b"get / HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+    ("method-mixed-case", b"Post / HTTP/1.1\r\nHost: a\r\n\r\n", 400),
     // Version.
     ("version-lowercase", b"GET / http/1.1\r\nHost: a\r\n\r\n", 400),
     ("version-1.2", b"GET / HTTP/1.2\r\nHost: a\r\n\r\n", 505),
