@@ -72,6 +72,8 @@ enum Writing {
     AsItIs,
     /// Escapes decoded and all else as it is; but what this refuses is written escaped.
     Decoded(fn(u8) -> bool),
+    /// As it is, escapes too; but what this refuses is written escaped.
+    Shown(fn(u8) -> bool),
     /// Everything that might end a part of a URL escaped; escapes stay.
     Escaped,
     /// Everything that might end a part of a URL escaped, slashes and `%` too: a word that is no part of a path.
@@ -86,10 +88,11 @@ fn of_host(form: Form) -> Writing {
     }
 }
 
-/// A canonical path is a path and holds no control; a query it could end.
+/// A canonical path is a path and holds no control; a query it could end, and a string or markup in a body.
 fn of_path(form: Form) -> Writing {
     match form {
-        Form::Field | Form::Body | Form::Path => Writing::AsItIs,
+        Form::Field | Form::Path => Writing::AsItIs,
+        Form::Body => Writing::Shown(ends_no_text),
         Form::Query => Writing::Escaped,
     }
 }
@@ -100,10 +103,15 @@ fn of_path(form: Form) -> Writing {
 fn of_name(form: Form) -> Writing {
     match form {
         Form::Field => Writing::Decoded(|byte| !byte.is_ascii_control()),
-        Form::Body => Writing::Decoded(|byte| !byte.is_ascii_control() && !b"\"&'<>\\`".contains(&byte)),
+        Form::Body => Writing::Decoded(ends_no_text),
         Form::Path => Writing::AsItIs,
         Form::Query => Writing::Escaped,
     }
+}
+
+/// Whether a byte in a body can neither end a string nor begin markup.
+fn ends_no_text(byte: u8) -> bool {
+    !byte.is_ascii_control() && !b"\"&'<>\\`".contains(&byte)
 }
 
 /// The text that values are copied from.
@@ -144,6 +152,12 @@ impl Text<'_> {
                         byte = from_hex(self.byte(at, out)) << 4 | from_hex(self.byte(at + 1, out));
                         at += 2;
                     }
+                    push(byte, is_shown(byte), out);
+                }
+            }
+            (Writing::Shown(is_shown), _) => {
+                for at in at..end {
+                    let byte = self.byte(at, out);
                     push(byte, is_shown(byte), out);
                 }
             }

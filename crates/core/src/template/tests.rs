@@ -109,6 +109,16 @@ fn names(pattern: &str) -> PathNames {
 }
 
 #[test]
+fn a_path_ends_no_string_and_begins_no_markup_in_a_body() {
+    for (path, body) in
+        [("/a%20b/%C3%A9", "/a%20b/%C3%A9"), ("/q'x\"<b>&`", "/q%27x%22%3Cb%3E%26%60"), ("/a,b;c", "/a,b;c")]
+    {
+        let template = Template::parse_as("<{path}>", Form::Body, &names("/**")).unwrap();
+        assert_eq!(filled(&template, request("h", path), &client(None)), format!("<{body}>"));
+    }
+}
+
+#[test]
 fn names_of_the_path_are_decoded_as_the_text_allows() {
     let names = names("/{x}/**");
     let check = |x: &str, field: &str, body: &str, path: &str, query: &str| {
