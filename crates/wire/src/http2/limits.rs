@@ -13,8 +13,9 @@ const STREAM_WINDOW_BYTES: u32 = 64 << 10;
 const CONNECTION_WINDOW_BYTES: u32 = 1 << 20;
 /// What `h2` keeps of an answer until it is written: four frames. What is kept for all streams is bounded in `outflow`.
 const SEND_BUFFER_BYTES: usize = 64 << 10;
-/// Streams reset by us that are remembered, so that what was on its way is not taken for an error.
-const RESETS_REMEMBERED_MAX: usize = 50;
+/// Streams reset by us that are remembered, so that what was on its way is not taken for an error: twice as many as may be open,
+/// as a client whose uploads are all refused at once opens as many anew while the last bytes of the others still come.
+const RESETS_REMEMBERED_MAX: usize = 2 * STREAMS_MAX as usize;
 /// Streams that were reset before we have looked at them.
 const RESETS_UNSEEN_MAX: usize = 20;
 /// Malformed streams of a connection, and those we had to refuse: an honest client sends none.
