@@ -219,6 +219,11 @@ impl Document {
         locked(&self.state).tried.is_some()
     }
 
+    /// Whether it ever came.
+    pub fn is_there(&self) -> bool {
+        locked(&self.state).content.is_some()
+    }
+
     /// A fetch is over; `None` if it failed, and then what was there stays.
     ///
     /// Errors: what a reader found wrong with it.

@@ -2,8 +2,9 @@
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// See the file.
+/// Signs certificates, and keeps them with their keys as files.
 pub struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
     folder: tempfile::TempDir,
@@ -93,6 +94,20 @@ impl Authority {
     /// # Panics
     /// When it cannot be made.
     pub fn pair_of(&self, name: &str, names: &[&str], kind: Kind, until: i32) -> Pair {
+        self.made(name, names, kind, |params| params.not_after = rcgen::date_time_ymd(until, 12, 31))
+    }
+
+    /// A certificate for these names that ends so soon from now, to the second.
+    ///
+    /// # Panics
+    /// When it cannot be made.
+    pub fn pair_ending_in(&self, name: &str, names: &[&str], time: Duration) -> Pair {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock past 1970");
+        let end = rcgen::date_time_ymd(1970, 1, 1) + Duration::from_secs((now + time).as_secs());
+        self.made(name, names, Kind::P256, |params| params.not_after = end)
+    }
+
+    fn made(&self, name: &str, names: &[&str], kind: Kind, set: impl FnOnce(&mut CertificateParams)) -> Pair {
         let pair = Pair {
             cert: self.folder().join(format!("{name}.pem")),
             key: self.folder().join(format!("{name}.key")),
@@ -101,7 +116,7 @@ impl Authority {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         let mut params = CertificateParams::new(names).expect("make a certificate");
         params.distinguished_name.push(DnType::CommonName, name);
-        params.not_after = rcgen::date_time_ymd(until, 12, 31);
+        set(&mut params);
         let certificate = params.signed_by(&key, &self.issuer).expect("make a certificate");
         // In one step each, as tools that renew certificates do it.
         put(&pair.key, &key.serialize_pem());

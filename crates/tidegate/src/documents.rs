@@ -61,6 +61,7 @@ async fn keep(document: Weak<Document>) {
     loop {
         let Some(used) = document.upgrade() else { return };
         let url = used.url().clone();
+        let is_there = used.is_there();
         let fetched = tokio::task::spawn_blocking(move || fetch(&used)).await;
         let pause = match fetched.unwrap_or_else(|_| Err(String::from("cannot be fetched"))) {
             Ok((fetched, said)) => {
@@ -76,10 +77,12 @@ async fn keep(document: Weak<Document>) {
                 }
             }
             Err(reason) => {
-                if failures == 0 {
-                    let details: say::Details<'_> = &[("url", &url), ("reason", &reason)];
-                    say::warn_of(&url, "a document cannot be had; what is there is used", details);
-                }
+                // Each time: they become as rare as `PAUSE_MAX`, and whoever looks later sees that it is still so.
+                let text = match is_there {
+                    true => "a document cannot be had; the one that came last is used",
+                    false => "a document cannot be had, and none has come before: what needs it is refused",
+                };
+                say::warn_of(&url, text, &[("url", &url), ("reason", &reason)]);
                 failures += 1;
                 jittered(PAUSE_MIN.saturating_mul(1 << failures.min(6)).min(PAUSE_MAX))
             }

@@ -138,20 +138,33 @@ pub(crate) fn warn_of_the_unproved(config: &Config, before: Option<&Config>) {
     }
 }
 
-/// How often certificates that end soon are warned of.
+/// How often a certificate that ends soon or has ended is told of again.
 const WARN_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
+/// How often certificates are looked at: one that ends is told of within that time.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// Warns of certificates that end soon or have ended, now and once a day.
+/// What was told of a certificate: its end, whether that had come, and when it was told.
+type ToldEnd = (i64, bool, tokio::time::Instant);
+
+/// Warns of certificates that end soon, at the start and once a day, and of one that ends when it does.
 pub(crate) async fn watch_ends(shared: Arc<Shared>) {
-    let mut every = tokio::time::interval(WARN_EVERY);
+    let mut every = tokio::time::interval(LOOK_EVERY);
+    let mut told: HashMap<Arc<str>, ToldEnd> = HashMap::new();
     loop {
-        every.tick().await;
-        for (name, not_after) in shared.meters().certificates() {
+        let now = every.tick().await;
+        let certificates = shared.meters().certificates();
+        told.retain(|name, _| certificates.iter().any(|(known, _)| known == name));
+        for (name, not_after) in certificates {
             let left = not_after.saturating_sub(tls::now());
-            if left < EXPIRY_WARNED.as_secs() as i64 {
+            let is_over = left < 0;
+            let is_told = told.get(&name).is_some_and(|&(end, was_over, at)| {
+                (end, was_over) == (not_after, is_over) && now.duration_since(at) < WARN_EVERY
+            });
+            if left < EXPIRY_WARNED.as_secs() as i64 && !is_told {
                 let until = tls::date_text(not_after);
-                let what = if left < 0 { "a certificate has expired" } else { "a certificate ends soon" };
-                say::warn(what, &[("name", &name), ("until", &until)]);
+                let what = if is_over { "a certificate has expired" } else { "a certificate ends soon" };
+                say::warn_of(&name, what, &[("name", &name), ("until", &until)]);
+                told.insert(name, (not_after, is_over, now));
             }
         }
     }

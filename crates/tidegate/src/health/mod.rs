@@ -12,12 +12,13 @@
 mod check;
 mod told;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 use tidegate_core::clock::{self, Nanos};
 use tidegate_core::service::{Backend, Service};
+use tidegate_telemetry::say;
 use tidegate_upstreams::health::{self, Checked, Finding, phase};
 use tokio::task::JoinSet;
 
@@ -79,6 +80,8 @@ struct Prober {
     /// By the cell's number; who is gone from the configuration is gone from here a round later.
     watches: HashMap<usize, Watch>,
     rounds: u64,
+    /// The services whose checks are not believed, as far as people were told.
+    panicking: HashSet<Arc<str>>,
     under_way: JoinSet<(Visit, Option<Checked>)>,
 }
 
@@ -96,10 +99,24 @@ impl Prober {
                 Some(_) => health::settle(&roster, now),
                 None => roster.is_panicking.store(false, Relaxed), // a reload may have taken the checks away
             }
+            self.tell_panic(service, roster.is_panicking.load(Relaxed));
         }
         self.tell(services, now);
         let rounds = self.rounds;
         self.watches.retain(|_, watch| watch.round == rounds || watch.busy_until > now);
+        self.panicking.retain(|name| services.iter().any(|service| service.name == *name));
+    }
+
+    /// Tells people when a service's checks are not believed any more, or are again: the lines of its backends alone read as
+    /// if nothing were served.
+    fn tell_panic(&mut self, service: &Service, is_panicking: bool) {
+        let details: say::Details<'_> = &[("service", &&*service.name)];
+        if is_panicking && self.panicking.insert(service.name.clone()) {
+            let text = "all backends of a service fail their checks: the checks are not believed, and requests go on";
+            say::warn_of(&service.name, text, details);
+        } else if !is_panicking && self.panicking.remove(&service.name) {
+            say::well_again(&service.name, "the checks of a service are believed again", details);
+        }
     }
 
     fn meet(&mut self, service: &Arc<Service>, backend: &Backend, now: Nanos) {

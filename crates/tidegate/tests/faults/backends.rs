@@ -85,9 +85,13 @@ fn when_all_fail_their_checks_that_is_said_and_they_are_asked() {
         assert_eq!(targets.filter(|target| target == "/work").count(), 4, "each has its share");
     }
     await_true("both are told", SOON, || lines(&gateway, &["a backend is down", "check: status"]).len() == 2);
+    let disbelief = ["WARN all backends of a service fail their checks", "requests go on", "service=origin"];
+    await_true("disbelief is told", SOON, || lines(&gateway, &disbelief).len() == 1);
 
     statuses[1].store(200, Relaxed);
     await_true("one is well", SOON, || up() == [0.0, 1.0] && panic() == 0.0);
+    let belief = ["INFO the checks of a service are believed again", "service=origin"];
+    await_true("belief is told", SOON, || lines(&gateway, &belief).len() == 1);
     assert_eq!((0..6).filter(|_| gateway.ask(GET).status() == 200).count(), 6);
     let asked = backends[0].take_arrivals().into_iter().filter_map(|arrival| arrival.request.ok());
     assert_eq!(asked.filter(|request| request.target() == "/work").count(), 0, "it is believed again");

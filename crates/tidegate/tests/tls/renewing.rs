@@ -5,6 +5,7 @@ use std::io::{Read, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
+use std::time::Duration;
 use tidegate_testkit::Setup;
 use tidegate_testkit::authority::{Authority, Kind};
 use tidegate_testkit::gateway::await_true;
@@ -141,6 +142,20 @@ fn an_expired_certificate_is_refused_where_it_can_be_mended_and_served_at_a_star
     );
     assert!(validate.contains("has expired: it was for `old.example`, until Thu, 31 Dec 2020"), "{validate}");
     gateway.reload(&gateway.configuration().replace("body: here", "body: there"));
+    gateway.stop();
+}
+
+#[test]
+fn a_certificate_that_ends_while_it_is_served_is_told_of_when_it_does() {
+    let authority = Authority::new();
+    let short = authority.pair_ending_in("short", &["short.example"], Duration::from_secs(3));
+    let mut gateway = Setup::new(BIN)
+        .listener_with("https", &format!("tls: {{ certificates: [{}] }}", short.entry()))
+        .start(HERE);
+    gateway.announce("a certificate ends soon").announce("a certificate has expired");
+    let told = |what: &str| gateway.process().lines().iter().filter(|line| line.contains(what)).count();
+    await_true("its end is told of", PATIENCE, || told("a certificate has expired") == 1);
+    assert_eq!(told("a certificate ends soon"), 1);
     gateway.stop();
 }
 
