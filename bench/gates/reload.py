@@ -18,6 +18,8 @@ RELOADS = 500
 EVERY_S = 0.25
 WORKERS = 2
 SETTLED_AFTER = 100
+# 10 KiB a reload over four hundred: less than a snapshot kept alive by each would take.
+GROWTH_MIB_MAX = 4
 
 MANY_ROUTES = 10_000
 MANY_RATE = 1000
@@ -58,6 +60,7 @@ def examine(stage, settings):
         Claim("requests that failed", tally.failed, "<=", 0),
         Claim("reloads, or it was no test", taken + refused, ">=", reloads),
         Claim("bad files refused", refused, ">=", reloads // 10),
+        Claim("MiB that Pss has grown since the first hundred", pss_mib[-1] - pss_mib[0], "<=", GROWTH_MIB_MAX),
         Claim("requests sent and not counted, or the other way round", abs(gateway.counted() - tally.sent), "<=", 0),
     ]
     return outcome
